@@ -1,0 +1,124 @@
+/**
+ * The life of one virtual processor: requests, timers, interrupts, run, exit, again.
+ *
+ * The loop owns its thread: it blocks in the engine while the guest runs and in `Thread.wait` while it is halted or
+ * paused. Everything from outside reaches it as a request bit and a kick.
+ * @module
+ */
+
+import { EXIT, type Exit, type VendorOps } from "../vendor/ops.ts";
+import type { EventDelivery } from "./events.ts";
+import { type ExitWorld, handleExit, NEXT } from "./exits.ts";
+import type { Outcome } from "./outcome.ts";
+
+/** The clock of a machine as its owner drives it. */
+export interface DrivenClock {
+  now(): number;
+  /** The earliest deadline in ns, Infinity when none. */
+  deadline(): number;
+  /** Fires what is due. */
+  run(): void;
+  pause(): void;
+  resume(): void;
+}
+
+/** How a processor's thread waits and is woken. */
+export interface Thread {
+  /** Requests others left since the last call, and clears them; a set of {@linkcode REQUEST} bits. */
+  takeRequests(): number;
+  /** Sleeps until kicked, or until the clock reaches `deadline` (ns, Infinity for ever). */
+  wait(deadline: number): void;
+  /** Makes the run end with INTERRUPTED once the clock reaches `deadline` (Infinity: no more). */
+  setAlarm(deadline: number): void;
+  /** Takes away the kick that ended the run. */
+  takeKick(): void;
+}
+
+/** What others may ask of a running processor. */
+export const REQUEST = {
+  STOP: 1 << 0,
+  PAUSE: 1 << 1,
+  RESUME: 1 << 2,
+  /** Bytes for a console are waiting. */
+  INPUT: 1 << 3,
+  /** There is room again for output that was held back. */
+  OUTPUT: 1 << 4,
+  POWER_BUTTON: 1 << 5,
+  NMI: 1 << 6,
+} as const;
+
+/** What the loop needs around it. */
+export interface LoopParts<V> {
+  readonly ops: VendorOps<V>;
+  readonly cpu: V;
+  readonly exit: Exit;
+  readonly delivery: EventDelivery;
+  readonly clock: DrivenClock;
+  readonly thread: Thread;
+  readonly world: ExitWorld;
+  /** Batched writes that were not exits; called before an exit is acted upon. */
+  readonly drain: () => void;
+  /** The outcome somebody set, if any. */
+  readonly outcome: () => Outcome | undefined;
+  /** A request other than stop, pause and resume. */
+  readonly onRequest: (bits: number) => void;
+  /** Told when the processor has come to rest in a pause, and when it goes on. */
+  readonly onPaused: (paused: boolean) => void;
+}
+
+/** Runs a processor until its machine has an outcome. */
+export function runLoop<V>(parts: LoopParts<V>): Outcome {
+  const { ops, cpu, exit, delivery, clock, thread, world } = parts;
+  let halted = false;
+  let alarm = Infinity;
+  while (true) {
+    if (attend(parts)) return { kind: "stopped" };
+    clock.run();
+    const outcome = parts.outcome();
+    if (outcome !== undefined) return outcome;
+    if (halted && !delivery.canWake()) {
+      thread.wait(clock.deadline());
+      continue;
+    }
+    halted = false;
+    delivery.beforeRun();
+    const deadline = clock.deadline();
+    if (deadline !== alarm) thread.setAlarm(alarm = deadline);
+    ops.run(cpu, exit);
+    delivery.afterRun();
+    parts.drain();
+    world.traceExit(exit.kind);
+    if (exit.kind === EXIT.INTERRUPTED) {
+      thread.takeKick();
+      alarm = Infinity; // it may have been the alarm, which rings once
+    } else {
+      halted = handleExit(exit, world) === NEXT.HALT;
+    }
+  }
+}
+
+/** Handles requests; true when the machine is to stop. Blocks while paused. */
+function attend<V>(parts: LoopParts<V>): boolean {
+  const { thread, clock } = parts;
+  let bits = thread.takeRequests();
+  if (bits === 0) return false;
+  let paused = false;
+  while (true) {
+    if ((bits & REQUEST.STOP) !== 0) return true;
+    if ((bits & REQUEST.PAUSE) !== 0 && (bits & REQUEST.RESUME) === 0 && !paused) {
+      paused = true;
+      clock.pause();
+      parts.onPaused(true);
+    }
+    if ((bits & REQUEST.RESUME) !== 0 && paused) {
+      paused = false;
+      clock.resume();
+      parts.onPaused(false);
+    }
+    const rest = bits & ~(REQUEST.STOP | REQUEST.PAUSE | REQUEST.RESUME);
+    if (rest !== 0) parts.onRequest(rest);
+    if (!paused) return false;
+    bits = thread.takeRequests();
+    if (bits === 0) thread.wait(Infinity);
+  }
+}
