@@ -1,0 +1,24 @@
+import assert from "node:assert/strict";
+import { Channel } from "./channel.ts";
+
+Deno.test("Channel gives both sides the same words and rings", () => {
+  const main = new Channel();
+  const worker = new Channel(main.buffer);
+  main.input.write(Uint8Array.of(1, 2));
+  worker.output.write(Uint8Array.of(3));
+  worker.debug.write(Uint8Array.of(4));
+  assert.deepEqual([...worker.input.read()], [1, 2]);
+  assert.deepEqual([...main.output.read()], [3]);
+  assert.deepEqual([...main.debug.read()], [4]);
+  worker.running = true;
+  assert.ok(main.running);
+});
+
+Deno.test("Channel hands each request over once", () => {
+  const main = new Channel();
+  const worker = new Channel(main.buffer);
+  main.request(1);
+  main.request(8);
+  assert.equal(worker.takeRequests(), 9);
+  assert.equal(worker.takeRequests(), 0);
+});
