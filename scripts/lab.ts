@@ -1,0 +1,196 @@
+/**
+ * `deno task lab svm|vmx`: runs `dist/hvm` on a real kvm_amd or kvm_intel, on a machine that may have neither.
+ *
+ * A software processor with SVM (QEMU) or VMX (Bochs) boots Debian's 6.1 cloud kernel, which loads KVM and runs the
+ * checks of scripts/lab/checks.ts. It proves function, not speed.
+ *
+ * ```
+ * deno task lab svm|vmx [--irqchip user|split|kernel|all] [--kernel 6.1|6.12|all|FILE] [--guests]
+ *                       [--hvm FILE] [--json FILE] [--verbose]
+ * ```
+ * Exit status: 0 when every check passed, 1 when one failed, 2 when the lab itself could not run.
+ * @module
+ */
+
+import { type Check, type CheckResult, labScript, ResultReader } from "./lab/check.ts";
+import { bootChecks, infoChecks, IRQCHIPS } from "./lab/checks.ts";
+import { type LabBoot, type LabMachine, startSvm, startVmx } from "./lab/hosts.ts";
+import { guestTree, labTree, packTree, type Tree } from "./lab/image.ts";
+import { KERNEL_LINES, kernelPackage, kvmModules } from "./lab/kernels.ts";
+import { ensurePrograms } from "./setup.ts";
+import { optionsFrom, say } from "./tools.ts";
+
+type Vendor = "svm" | "vmx";
+
+/** What the lab knows of each machine: how it is started and how much slower than hardware its clock seems. */
+const MACHINES: Record<Vendor, {
+  readonly start: (boot: LabBoot) => LabMachine | Promise<LabMachine>;
+  /** Seconds a guest may take to boot, by the lab's own clock. */
+  readonly bootTimeout: number;
+  /** Seconds here, without a word from the machine, after which it counts as dead. */
+  readonly silence: number;
+}> = {
+  svm: { start: startSvm, bootTimeout: 120, silence: 300 },
+  vmx: { start: startVmx, bootTimeout: 900, silence: 1200 },
+};
+
+/** What one run of the lab is to do. */
+interface LabPlan {
+  readonly vendor: Vendor;
+  readonly hvm: string;
+  readonly irqchips: readonly string[];
+  readonly kernels: readonly string[];
+  readonly guests: boolean;
+  readonly verbose: boolean;
+}
+
+/** A judged check. */
+interface Verdict extends CheckResult {
+  /** What is wrong; absent when the check passed. */
+  readonly reason?: string;
+}
+
+/** Builds the lab's initramfs for a plan. */
+async function buildImage(plan: LabPlan, checks: readonly Check[], scratch: string): Promise<LabBoot> {
+  const cache = cacheDirectory();
+  const host = await kernelPackage("6.1", cache);
+  const files: Tree = new Map();
+  for (const kernel of plan.kernels) {
+    const image = KERNEL_LINES.includes(kernel) ? (await kernelPackage(kernel, cache)).image : kernel;
+    files.set(`guests/vmlinuz-${kernelName(kernel)}`, { from: image });
+  }
+  await packTree(guestTree(), `${scratch}/guest.cpio`);
+  files.set("guests/initrd", { from: `${scratch}/guest.cpio` });
+  const modules = await kvmModules(host, plan.vendor);
+  const tree = await labTree({ hvm: plan.hvm, modules, script: labScript(checks), files });
+  const initramfs = `${scratch}/lab.cpio`;
+  await packTree(tree, initramfs);
+  return { kernel: host.image, initramfs, scratch, memory: 2048 };
+}
+
+/** The checks of a plan. */
+function planChecks(plan: LabPlan): Check[] {
+  const timeout = MACHINES[plan.vendor].bootTimeout;
+  const boots = plan.kernels.flatMap((kernel) =>
+    plan.irqchips.flatMap((irqchip) => bootChecks({ kernel: kernelName(kernel), irqchip, timeout }))
+  );
+  return [...infoChecks(plan.vendor), ...boots];
+}
+
+/** Runs the checks and judges them. */
+async function runLab(plan: LabPlan): Promise<Verdict[]> {
+  const checks = planChecks(plan);
+  const scratch = await Deno.makeTempDir({ prefix: "hvm-lab-" });
+  try {
+    const boot = await buildImage(plan, checks, scratch);
+    say(`Booting the ${plan.vendor} lab for ${checks.length} checks ...`);
+    const machine = await MACHINES[plan.vendor].start(boot);
+    try {
+      return await follow(machine, checks, plan);
+    } finally {
+      await machine.end();
+    }
+  } finally {
+    await Deno.remove(scratch, { recursive: true });
+  }
+}
+
+/** Reads the machine's console to its end, printing each verdict as it comes. */
+async function follow(machine: LabMachine, checks: readonly Check[], plan: LabPlan): Promise<Verdict[]> {
+  const reader = new ResultReader();
+  const verdicts: Verdict[] = [];
+  const last: string[] = [];
+  const silence = MACHINES[plan.vendor].silence;
+  let watchdog = setTimeout(() => {}, 0);
+  for await (const line of machine.lines) {
+    clearTimeout(watchdog);
+    watchdog = setTimeout(() => {
+      say(`The lab said nothing for ${silence} s and is ended`);
+      machine.end();
+    }, silence * 1000);
+    last.push(line);
+    if (last.length > 40) last.shift();
+    if (plan.verbose) say(`  | ${line.trimEnd()}`);
+    const result = reader.line(line);
+    if (result === undefined) continue;
+    const reason = checks.find((check) => check.name === result.name)?.judge(result);
+    const verdict = reason === undefined ? result : { ...result, reason };
+    verdicts.push(verdict);
+    printVerdict(verdict);
+  }
+  clearTimeout(watchdog);
+  for (const check of checks.slice(verdicts.length)) {
+    const reason = check.name === reader.current
+      ? "the lab ended during this check"
+      : "the lab ended before it";
+    verdicts.push({ name: check.name, status: 255, seconds: 0, output: "", reason });
+    printVerdict(verdicts.at(-1)!);
+  }
+  if (!reader.done) say(`The lab ended early; its last lines:\n${last.join("\n")}`);
+  return verdicts;
+}
+
+function printVerdict(verdict: Verdict): void {
+  const word = verdict.reason === undefined ? "pass" : "FAIL";
+  say(
+    `${word}  ${verdict.name}  ${verdict.seconds.toFixed(1)} s${verdict.reason ? `: ${verdict.reason}` : ""}`,
+  );
+  if (verdict.reason === undefined) return;
+  for (const line of verdict.output.split("\n").slice(-60)) say(`      | ${line}`);
+}
+
+/** A kernel given as a file is known by the file's name. */
+function kernelName(kernel: string): string {
+  return kernel.slice(kernel.lastIndexOf("/") + 1);
+}
+
+/** Where fetched kernels are kept. */
+function cacheDirectory(): string {
+  const base = Deno.env.get("XDG_CACHE_HOME") || `${Deno.env.get("HOME") ?? "/root"}/.cache`;
+  return `${base}/hvm/lab`;
+}
+
+/** Reads the command line. */
+function readPlan(args: readonly string[]): { plan: LabPlan; json: string } {
+  const root = new URL("..", import.meta.url).pathname;
+  const { options, words } = optionsFrom(args, {
+    irqchip: "all",
+    kernel: "6.1",
+    guests: false,
+    hvm: `${root}dist/hvm`,
+    json: "",
+    verbose: false,
+  });
+  const [vendor, ...more] = words;
+  if ((vendor !== "svm" && vendor !== "vmx") || more.length > 0) {
+    throw new Error("Which lab: deno task lab svm, or deno task lab vmx?");
+  }
+  const irqchips = options.irqchip === "all" ? IRQCHIPS : options.irqchip.split(",");
+  const unknown = irqchips.find((irqchip) => !IRQCHIPS.includes(irqchip));
+  if (unknown !== undefined) {
+    throw new Error(`There is no irqchip ${unknown}; there are ${IRQCHIPS.join(", ")}`);
+  }
+  const kernels = options.kernel === "all" ? KERNEL_LINES : options.kernel.split(",");
+  const { guests, hvm, json, verbose } = options;
+  return { plan: { vendor, hvm, irqchips, kernels, guests, verbose }, json };
+}
+
+if (import.meta.main) {
+  try {
+    const { plan, json } = readPlan(Deno.args);
+    await ensurePrograms(plan.vendor);
+    const verdicts = await runLab(plan);
+    const failed = verdicts.filter((verdict) => verdict.reason !== undefined).length;
+    if (json !== "") {
+      const { vendor, irqchips, kernels } = plan;
+      const summary = { vendor, irqchips, kernels, passed: verdicts.length - failed, failed };
+      await Deno.writeTextFile(json, JSON.stringify({ ...summary, checks: verdicts }, null, 2) + "\n");
+    }
+    say(`${verdicts.length - failed} passed, ${failed} failed, 0 skipped`);
+    Deno.exit(failed === 0 ? 0 : 1);
+  } catch (error) {
+    // deno-lint-ignore no-console -- a script's own error goes to standard error
+    console.error(error instanceof Error ? error.message : error);
+    Deno.exit(2);
+  }
+}

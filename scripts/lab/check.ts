@@ -1,0 +1,88 @@
+/**
+ * What a check of the lab is, how it becomes a piece of shell, and how its traces are read back from the console.
+ *
+ * The lab's system prints lines that start with a mark nobody else prints:
+ *
+ *     @@lab begin NAME
+ *     @@lab output NAME <one line of what the check printed>
+ *     @@lab end NAME STATUS SECONDS
+ *     @@lab done
+ * @module
+ */
+
+/** One thing to try in the lab. */
+export interface Check {
+  /** Without blanks. */
+  readonly name: string;
+  /** Shell commands; their output and the last one's status are what is judged. */
+  readonly script: string;
+  /** Seconds of the lab's own time after which it is ended. */
+  readonly timeout: number;
+  /** Says what is wrong with a result, or nothing. */
+  readonly judge: (result: CheckResult) => string | undefined;
+}
+
+/** What a check did. */
+export interface CheckResult {
+  readonly name: string;
+  readonly status: number;
+  /** By the lab's clock. */
+  readonly seconds: number;
+  readonly output: string;
+}
+
+const MARK = "@@lab";
+
+/** The script that runs the checks one after the other. */
+export function labScript(checks: readonly Check[]): string {
+  return checks.map(checkScript).join("\n") + `\necho "${MARK} done"\n`;
+}
+
+/** One check: its commands in a file of their own, so that no quoting is needed, run under a time limit. */
+function checkScript(check: Check): string {
+  return `cat > /tmp/check.sh <<'END-OF-CHECK'
+${check.script}
+END-OF-CHECK
+echo "${MARK} begin ${check.name}"
+start=$(cut -d' ' -f1 /proc/uptime)
+timeout ${check.timeout} sh /tmp/check.sh > /tmp/check.out 2>&1 < /dev/null
+status=$?
+finish=$(cut -d' ' -f1 /proc/uptime)
+if [ $status != 0 ]; then dmesg | tail -n 12 | sed 's/^/(lab kernel) /' >> /tmp/check.out; fi
+tr -d '\\r' < /tmp/check.out | sed 's/^/${MARK} output ${check.name} /'
+echo
+echo "${MARK} end ${check.name} $status $(echo "$finish $start" | awk '{ print $1 - $2 }')"`;
+}
+
+/** Reads the console's lines as they come. */
+export class ResultReader {
+  /** The check that runs now. */
+  current: string | undefined;
+  /** Whether all checks have run. */
+  done = false;
+  readonly results: CheckResult[] = [];
+  #lines: string[] = [];
+
+  /**
+   * Takes one line of the console.
+   *
+   * @returns the result when the line ends a check.
+   */
+  line(line: string): CheckResult | undefined {
+    const at = line.indexOf(`${MARK} `);
+    if (at < 0) return undefined;
+    const [, kind, name = "", ...rest] = line.slice(at).trimEnd().split(" ");
+    if (kind === "done") this.done = true;
+    if (kind === "begin") {
+      this.current = name;
+      this.#lines = [];
+    }
+    if (kind === "output") this.#lines.push(rest.join(" "));
+    if (kind !== "end") return undefined;
+    const [status, seconds] = rest.map(Number);
+    const result = { name, status: status ?? 255, seconds: seconds ?? 0, output: this.#lines.join("\n") };
+    this.current = undefined;
+    this.results.push(result);
+    return result;
+  }
+}
