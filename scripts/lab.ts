@@ -31,7 +31,7 @@ const MACHINES: Record<Vendor, {
   readonly silence: number;
 }> = {
   svm: { start: startSvm, bootTimeout: 120, silence: 300 },
-  vmx: { start: startVmx, bootTimeout: 900, silence: 1200 },
+  vmx: { start: startVmx, bootTimeout: 120, silence: 900 },
 };
 
 /** What one run of the lab is to do. */

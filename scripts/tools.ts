@@ -111,3 +111,14 @@ export function optionsFrom<T extends Record<string, string | boolean>>(
   }
   return { options: options as { [K in keyof T]: T[K] extends boolean ? boolean : string }, words };
 }
+
+/** Splits a stream into lines. */
+export async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  let rest = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+  if (rest !== "") yield rest;
+}

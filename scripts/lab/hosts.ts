@@ -4,7 +4,7 @@
  * @module
  */
 
-import { run, say } from "../tools.ts";
+import { linesOf, run, say } from "../tools.ts";
 
 /** What to boot. */
 export interface LabBoot {
@@ -25,7 +25,7 @@ export interface LabMachine {
 }
 
 /** Kernel parameters of both machines. */
-const KERNEL_PARAMETERS = "console=ttyS0 nokaslr panic=-1 mitigations=off quiet";
+const KERNEL_PARAMETERS = "console=ttyS0,115200 nokaslr panic=-1 mitigations=off quiet";
 
 /** QEMU with an AMD processor and nested paging. */
 export function startSvm(boot: LabBoot): LabMachine {
@@ -110,17 +110,6 @@ async function passErrors(stream: ReadableStream<Uint8Array>): Promise<void> {
   for await (const line of linesOf(stream)) {
     if (!line.includes("warning: TCG doesn't support requested feature")) say(line);
   }
-}
-
-/** Splits a stream into lines. */
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  let rest = "";
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop() ?? "";
-    yield* lines;
-  }
-  if (rest !== "") yield rest;
 }
 
 /** The lines of a file that another process appends to, until that process ends or says that the power is off. */

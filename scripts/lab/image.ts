@@ -58,6 +58,8 @@ cd /tmp
 ifconfig lo 127.0.0.1 up
 ${names.map((name) => `insmod /modules/${name}`).join("\n")}
 sh /lab.sh
+# Setting a terminal's modes waits until all output has left it.
+stty -F /dev/ttyS0 sane
 poweroff -f
 `,
   });
