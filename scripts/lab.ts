@@ -189,7 +189,6 @@ if (import.meta.main) {
     say(`${verdicts.length - failed} passed, ${failed} failed, 0 skipped`);
     Deno.exit(failed === 0 ? 0 : 1);
   } catch (error) {
-    // deno-lint-ignore no-console -- a script's own error goes to standard error
     console.error(error instanceof Error ? error.message : error);
     Deno.exit(2);
   }

@@ -5,13 +5,11 @@
 
 /** Prints one line on standard output. */
 export function say(line: string): void {
-  // deno-lint-ignore no-console -- the one place where scripts print
   console.log(line);
 }
 
 /** Prints one line on standard error and ends the script with status 1. */
 export function fail(line: string): never {
-  // deno-lint-ignore no-console -- as above
   console.error(line);
   Deno.exit(1);
 }
