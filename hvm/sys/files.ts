@@ -145,3 +145,24 @@ function transferred(result: number, operation: string): number {
   if (error === ERRNO.EAGAIN || error === ERRNO.EINTR) return -1;
   throw failure(`${operation} a descriptor`, operation);
 }
+
+/**
+ * The text of a small file (of /proc, /sys, /dev); empty when it cannot be read.
+ * @param limit bytes read at most.
+ */
+export function readSmallText(path: string, limit = 65536): string {
+  const fd = tryOpen(path, OPEN.READ_ONLY);
+  if (fd < 0) return "";
+  try {
+    const bytes = new Uint8Array(limit);
+    let length = 0;
+    while (length < limit) {
+      const count = Number(libc().read(fd, bytes.subarray(length), BigInt(limit - length)));
+      if (count <= 0) break;
+      length += count;
+    }
+    return new TextDecoder().decode(bytes.subarray(0, length));
+  } finally {
+    closeFile(fd);
+  }
+}

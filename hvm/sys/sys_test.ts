@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { HostError } from "../base/errors.ts";
-import { cProbe, cProbeMissing } from "../testing/c_probe.ts";
+import { cProbe, cProbeTest } from "../testing/c_probe.ts";
 import { ERRNO, errnoName } from "./errno.ts";
 import { createEventFd, lowerEvent, POLL, PollSet, raiseEvent } from "./events.ts";
 import { check, cString, errno, libc } from "./ffi.ts";
@@ -32,86 +32,78 @@ import {
 } from "./signals.ts";
 import { monotonicNs, ThreadTimer } from "./timers.ts";
 
-Deno.test({
-  name: "errno numbers are the system's",
-  ignore: cProbeMissing() !== undefined,
-  fn() {
-    const names = Object.keys(ERRNO);
-    const values = cProbe(["errno.h"], names);
-    assert.deepEqual(Object.values(ERRNO), values.map(Number));
-    assert.ok(names.every((name) => errnoName(ERRNO[name as keyof typeof ERRNO]) === name));
-  },
+cProbeTest("errno numbers are the system's", () => {
+  const names = Object.keys(ERRNO);
+  const values = cProbe(["errno.h"], names);
+  assert.deepEqual(Object.values(ERRNO), values.map(Number));
+  assert.ok(names.every((name) => errnoName(ERRNO[name as keyof typeof ERRNO]) === name));
 });
 
-Deno.test({
-  name: "structures and constants of signals, timers and polling are the system's",
-  ignore: cProbeMissing() !== undefined,
-  fn() {
-    const headers = [
-      "signal.h",
-      "time.h",
-      "poll.h",
-      "sys/mman.h",
-      "sys/eventfd.h",
-      "sys/syscall.h",
-      "sys/uio.h",
-      "fcntl.h",
-    ];
-    const expected: [string, number][] = [
-      ["sizeof(struct sigevent)", 64],
-      ["offsetof(struct sigevent, sigev_signo)", 8],
-      ["offsetof(struct sigevent, sigev_notify)", 12],
-      ["offsetof(struct sigevent, _sigev_un)", 16],
-      ["sizeof(timer_t)", 8],
-      ["SIGEV_THREAD_ID", 4],
-      ["TIMER_ABSTIME", 1],
-      ["CLOCK_MONOTONIC", 1],
-      ["sizeof(struct itimerspec)", 32],
-      ["offsetof(struct itimerspec, it_value)", 16],
-      ["sizeof(struct timespec)", 16],
-      ["sizeof(sigset_t)", 128],
-      ["SIG_BLOCK", 0],
-      ["SIG_SETMASK", 2],
-      ["SIGUSR1", SIGNAL.USR1],
-      ["SIGUSR2", SIGNAL.USR2],
-      ["SIGTERM", SIGNAL.TERM],
-      ["SIGHUP", SIGNAL.HUP],
-      ["sizeof(struct pollfd)", 8],
-      ["offsetof(struct pollfd, revents)", 6],
-      ["POLLIN", POLL.IN],
-      ["POLLOUT", POLL.OUT],
-      ["POLLNVAL", POLL.NVAL],
-      ["EFD_CLOEXEC", 0o2000000],
-      ["EFD_NONBLOCK", 0o4000],
-      ["O_CLOEXEC", 0o2000000],
-      ["O_RDWR", OPEN.READ_WRITE],
-      ["O_CREAT", OPEN.CREATE],
-      ["O_EXCL", OPEN.EXCLUSIVE],
-      ["O_TRUNC", OPEN.TRUNCATE],
-      ["O_NONBLOCK", OPEN.NONBLOCK],
-      ["O_DIRECT", OPEN.DIRECT],
-      ["MAP_SHARED", 1],
-      ["MAP_PRIVATE", 2],
-      ["MAP_FIXED", 0x10],
-      ["MAP_ANONYMOUS", 0x20],
-      ["MAP_NORESERVE", 0x4000],
-      ["MFD_CLOEXEC", 1],
-      ["MFD_HUGETLB", 4],
-      ["MADV_DONTNEED", ADVICE.DONTNEED],
-      ["MADV_REMOVE", ADVICE.REMOVE],
-      ["MADV_DONTFORK", ADVICE.DONTFORK],
-      ["MADV_HUGEPAGE", ADVICE.HUGEPAGE],
-      ["MADV_DONTDUMP", ADVICE.DONTDUMP],
-      ["MADV_POPULATE_WRITE", ADVICE.POPULATE_WRITE],
-      ["SYS_getpid", 39],
-      ["SYS_gettid", 186],
-      ["SYS_tgkill", 234],
-      ["sizeof(struct iovec)", 16],
-      ["IOV_MAX", 1024],
-    ];
-    const values = cProbe([...headers, "limits.h"], expected.map(([text]) => text));
-    assert.deepEqual(expected.map(([text], i) => [text, Number(values[i])]), expected);
-  },
+cProbeTest("structures and constants of signals, timers and polling are the system's", () => {
+  const headers = [
+    "signal.h",
+    "time.h",
+    "poll.h",
+    "sys/mman.h",
+    "sys/eventfd.h",
+    "sys/syscall.h",
+    "sys/uio.h",
+    "fcntl.h",
+  ];
+  const expected: [string, number][] = [
+    ["sizeof(struct sigevent)", 64],
+    ["offsetof(struct sigevent, sigev_signo)", 8],
+    ["offsetof(struct sigevent, sigev_notify)", 12],
+    ["offsetof(struct sigevent, _sigev_un)", 16],
+    ["sizeof(timer_t)", 8],
+    ["SIGEV_THREAD_ID", 4],
+    ["TIMER_ABSTIME", 1],
+    ["CLOCK_MONOTONIC", 1],
+    ["sizeof(struct itimerspec)", 32],
+    ["offsetof(struct itimerspec, it_value)", 16],
+    ["sizeof(struct timespec)", 16],
+    ["sizeof(sigset_t)", 128],
+    ["SIG_BLOCK", 0],
+    ["SIG_SETMASK", 2],
+    ["SIGUSR1", SIGNAL.USR1],
+    ["SIGUSR2", SIGNAL.USR2],
+    ["SIGTERM", SIGNAL.TERM],
+    ["SIGHUP", SIGNAL.HUP],
+    ["sizeof(struct pollfd)", 8],
+    ["offsetof(struct pollfd, revents)", 6],
+    ["POLLIN", POLL.IN],
+    ["POLLOUT", POLL.OUT],
+    ["POLLNVAL", POLL.NVAL],
+    ["EFD_CLOEXEC", 0o2000000],
+    ["EFD_NONBLOCK", 0o4000],
+    ["O_CLOEXEC", 0o2000000],
+    ["O_RDWR", OPEN.READ_WRITE],
+    ["O_CREAT", OPEN.CREATE],
+    ["O_EXCL", OPEN.EXCLUSIVE],
+    ["O_TRUNC", OPEN.TRUNCATE],
+    ["O_NONBLOCK", OPEN.NONBLOCK],
+    ["O_DIRECT", OPEN.DIRECT],
+    ["MAP_SHARED", 1],
+    ["MAP_PRIVATE", 2],
+    ["MAP_FIXED", 0x10],
+    ["MAP_ANONYMOUS", 0x20],
+    ["MAP_NORESERVE", 0x4000],
+    ["MFD_CLOEXEC", 1],
+    ["MFD_HUGETLB", 4],
+    ["MADV_DONTNEED", ADVICE.DONTNEED],
+    ["MADV_REMOVE", ADVICE.REMOVE],
+    ["MADV_DONTFORK", ADVICE.DONTFORK],
+    ["MADV_HUGEPAGE", ADVICE.HUGEPAGE],
+    ["MADV_DONTDUMP", ADVICE.DONTDUMP],
+    ["MADV_POPULATE_WRITE", ADVICE.POPULATE_WRITE],
+    ["SYS_getpid", 39],
+    ["SYS_gettid", 186],
+    ["SYS_tgkill", 234],
+    ["sizeof(struct iovec)", 16],
+    ["IOV_MAX", 1024],
+  ];
+  const values = cProbe([...headers, "limits.h"], expected.map(([text]) => text));
+  assert.deepEqual(expected.map(([text], i) => [text, Number(values[i])]), expected);
 });
 
 Deno.test("errno survives between a failing call and its reading, compiled or not", () => {

@@ -7,7 +7,7 @@
  */
 
 /** Why the probe cannot run here, or undefined when it can. */
-export function cProbeMissing(): string | undefined {
+function cProbeMissing(): string | undefined {
   try {
     const { success } = new Deno.Command("gcc", { args: ["--version"], stdout: "null", stderr: "null" })
       .outputSync();
@@ -47,4 +47,12 @@ export function cProbe(headers: readonly string[], expressions: readonly string[
   } finally {
     Deno.removeSync(folder, { recursive: true });
   }
+}
+
+/** Registers a test that needs the compiler; ignored, with a line `SKIP name: reason`, where there is none. */
+export function cProbeTest(name: string, fn: () => void): void {
+  const missing = cProbeMissing();
+  // deno-lint-ignore no-console -- the run's output is where skips are looked for
+  if (missing !== undefined) console.log(`SKIP ${name}: ${missing}`);
+  Deno.test({ name, ignore: missing !== undefined, fn });
 }

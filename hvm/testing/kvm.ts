@@ -1,0 +1,51 @@
+/**
+ * Tests that need the host's KVM: run where it is, skipped by name and reason where it is not.
+ * @module
+ */
+
+import { closeFile } from "../sys/files.ts";
+import { KvmSystem } from "../kvm/system.ts";
+import type { CapName } from "../kvm/abi.ts";
+
+/** Why KVM cannot be used here, undefined when it can. */
+export function kvmMissing(): string | undefined {
+  try {
+    KvmSystem.open().close();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** What a test needs of KVM. */
+export interface KvmTestOptions {
+  /** Capabilities without which it is skipped. */
+  readonly needs?: readonly CapName[];
+  /** Another reason to skip it, as that of a quirk of this host; undefined to run. */
+  readonly skip?: string | undefined;
+}
+
+/** Names of the skipped tests of this process and why, in order. */
+export const skippedKvmTests: { readonly name: string; readonly reason: string }[] = [];
+
+function reasonToSkip({ needs = [], skip }: KvmTestOptions): string | undefined {
+  const missing = kvmMissing();
+  if (missing !== undefined) return missing;
+  if (skip !== undefined) return skip;
+  if (needs.length === 0) return undefined;
+  const system = KvmSystem.open();
+  const absent = needs.filter((name) => system.capability(name) === 0);
+  closeFile(system.fd);
+  return absent.length === 0 ? undefined : `this host lacks KVM_CAP_${absent.join(", KVM_CAP_")}`;
+}
+
+/** Registers a test of Deno that is ignored, with a line `SKIP name: reason`, where KVM cannot serve it. */
+export function kvmTest(name: string, options: KvmTestOptions, fn: () => void | Promise<void>): void {
+  const reason = reasonToSkip(options);
+  if (reason !== undefined) {
+    skippedKvmTests.push({ name, reason });
+    // deno-lint-ignore no-console -- the run's output is where skips are looked for
+    console.log(`SKIP ${name}: ${reason}`);
+  }
+  Deno.test({ name, ignore: reason !== undefined, fn });
+}
