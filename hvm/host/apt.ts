@@ -132,7 +132,8 @@ export class Apt {
     const file = await findPackageFile(directory, wanted.name);
     if (code !== 0 || file === undefined) {
       throw new HostError(
-        `Cannot fetch ${wanted.name} ${wanted.version}: apt-get download failed: ${complaint(stderr)}`,
+        `Cannot fetch ${wanted.name} ${wanted.version}: apt-get download failed: ${complaint(stderr)}; ` +
+          KERNEL_FILE_ADVICE,
         { operation: "apt-get download" },
       );
     }

@@ -45,11 +45,15 @@ Deno.test("Progress draws fractions outside 0 to 1 as the nearest end", () => {
 });
 
 Deno.test("Progress goes on when nobody reads it", () => {
+  let writes = 0;
   const progress = new Progress({
     isTerminal: () => false,
     writeSync: () => {
+      writes++;
       throw new Deno.errors.BrokenPipe("closed");
     },
   });
   progress.step("Fetching").done();
+  progress.note("Waiting");
+  assert.equal(writes, 2);
 });
