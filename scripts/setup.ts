@@ -3,7 +3,7 @@
  * @module
  */
 
-import { hasProgram, pass, say } from "./tools.ts";
+import { fail, hasProgram, pass, say } from "./tools.ts";
 
 /** What a task may need. */
 export type Need = "test" | "svm" | "vmx" | "bench";
@@ -66,5 +66,15 @@ function isThere(thing: string): boolean {
     return true;
   } catch {
     return false;
+  }
+}
+
+if (import.meta.main) {
+  const unknown = Deno.args.find((need) => !(need in PACKAGES));
+  if (unknown !== undefined) fail(`There is nothing called ${unknown} to prepare for`);
+  try {
+    await ensurePrograms(...Deno.args as Need[]);
+  } catch (error) {
+    fail(error instanceof Error ? error.message : String(error));
   }
 }

@@ -13,10 +13,12 @@
  * variable is set DENO_DIR is left out and Deno chooses. All code is position independent. Where the kernel
  * refuses something, one sentence goes to standard error and the status is 125.
  *
- * Sources: [SysV] System V ABI, AMD64 supplement, section 3.4.1 (initial stack and registers); [syscall] Linux
- * arch/x86/entry/syscalls/syscall_64.tbl; [SDM] Intel SDM volume 2 for the encodings.
+ * Sources: [SysV] System V ABI, AMD64 supplement, section 3.4.1 (initial stack and registers), A.2.1 (system calls);
+ * [syscall] Linux arch/x86/entry/syscalls/syscall_64.tbl.
  * @module
  */
+
+import { Asm, byte, mem, qword, ref } from "../../hvm/testing/asm.ts";
 
 /** What the stub needs to know of the file it is put into. */
 export interface StubOptions {
@@ -34,265 +36,169 @@ export interface StubOptions {
   readonly environSlot: number;
 }
 
-/** The arguments put in front of the user's own, the program's name first. */
-export function innerArguments(descriptor: number): string[] {
-  return ["hvm", "run", "-A", "--no-config", "--ext=js", `/proc/self/fd/${descriptor}`];
-}
+/** [syscall] */
+const SYS = { WRITE: 1, CLOSE: 3, EXIT_GROUP: 231, DUP3: 292, MEMFD_CREATE: 319 } as const;
+const MFD_CLOEXEC = 1;
+const O_CLOEXEC = 0o2000000;
+const EINTR = 4;
+/** What the status is when hvm or its host failed. */
+const FAILURE_STATUS = 125;
+/** Bytes kept for the fixed parts of the DENO_DIR text. */
+const TEXT_ROOM = 256;
+/** Bytes kept for the words the new block has more than the old one. */
+const BLOCK_ROOM = 128;
 
 /**
  * Assembles the stub.
  *
  * @returns its bytes; the bundle must follow directly.
  */
-export function assembleStub(options: StubOptions): Uint8Array {
-  const code = new Code();
-  const args = innerArguments(options.descriptor);
-  emitBundleToMemfd(code, options);
-  emitMeasure(code);
-  emitArguments(code, args);
-  emitEnvironment(code, options);
-  // jmp <original entry>, with what the loader left in rdx: the function to run at exit [SysV] 3.4.1.
-  code.op(0x4c, 0x89, 0xea); // mov rdx, r13
-  code.op(0xe9).imm32(options.entry - (options.address + code.size + 4)); // jmp entry
-  emitMatch(code);
-  emitFailure(code);
-  for (const [index, text] of args.entries()) code.label(`arg${index}`).text(text);
-  code.label("noCheck").text("DENO_NO_UPDATE_CHECK=1");
-  code.label("denoDir").text("DENO_DIR=");
-  code.label("denoNoCheck").text("DENO_NO_UPDATE_CHECK=");
-  code.label("home").text("HOME=/");
-  code.label("xdg").text("XDG_CACHE_HOME=/");
-  code.label("homeTail").text(`/.cache/hvm/deno-${options.version}`);
-  code.label("xdgTail").text(`/hvm/deno-${options.version}`);
-  code.label("message").text("hvm: cannot unpack itself into memory: memfd_create, write or dup3 failed\n");
-  code.label("bundle");
-  return code.finish();
+export function assembleStub(options: StubOptions): Uint8Array<ArrayBuffer> {
+  const { descriptor, version } = options;
+  const args = ["hvm", "run", "-A", "--no-config", "--ext=js", `/proc/self/fd/${descriptor}`];
+  const a = new Asm({ origin: options.address, bits: 64 });
+  a.equ("entry", options.entry).equ("environSlot", options.environSlot);
+  bundleToMemfd(a, options);
+  scanEnvironment(a);
+  reserveBlock(a);
+  writeDirectory(a);
+  writeArguments(a, args.length);
+  writeEnvironment(a);
+  a.mov("rdx", "r13"); // the function to run at exit, as the loader left it [SysV] 3.4.1
+  a.jmp("entry");
+  matchRoutine(a);
+  failure(a);
+  for (const [index, text] of args.entries()) a.label(`arg${index}`).ascii(`${text}\0`);
+  a.label("noCheck").ascii("DENO_NO_UPDATE_CHECK=1\0");
+  a.label("noCheckName").ascii("DENO_NO_UPDATE_CHECK=\0");
+  a.label("denoDirName").ascii("DENO_DIR=\0");
+  a.label("homeName").ascii("HOME=/\0");
+  a.label("xdgName").ascii("XDG_CACHE_HOME=/\0");
+  a.label("homeTail").ascii(`/.cache/hvm/deno-${version}\0`);
+  a.label("xdgTail").ascii(`/hvm/deno-${version}\0`);
+  a.label("message").ascii("hvm: cannot unpack itself into memory: memfd_create, write or dup3 failed\n");
+  a.label("bundle");
+  return a.assemble();
 }
 
-/** Registers from here on: r12 the old block, r13 the loader's rdx. */
-function emitBundleToMemfd(code: Code, options: StubOptions): void {
-  code.op(0x49, 0x89, 0xe4); // mov r12, rsp
-  code.op(0x49, 0x89, 0xd5); // mov r13, rdx
-  code.op(0x48, 0x8d, 0x3d).rel("arg0"); // lea rdi, "hvm"
-  code.op(0xbe).imm32(1); // mov esi, MFD_CLOEXEC
-  code.op(0xb8).imm32(319).syscall(); // memfd_create
-  code.op(0x85, 0xc0, 0x0f, 0x88).rel("fail"); // test eax, eax; js fail
-  code.op(0x89, 0xc3); // mov ebx, eax
-  code.op(0x48, 0x8d, 0x35).rel("bundle"); // lea rsi, bundle
-  code.op(0x41, 0xbe).imm32(options.bundleSize); // mov r14d, size
-  code.label("write");
-  code.op(0x89, 0xdf); // mov edi, ebx
-  code.op(0x4c, 0x89, 0xf2); // mov rdx, r14
-  code.op(0xb8).imm32(1).syscall(); // write; a part may be written, or none of it before a signal (EINTR)
-  code.op(0x48, 0x83, 0xf8, 0xfc, 0x0f, 0x84).rel("write"); // cmp rax, -EINTR; je write
-  code.op(0x48, 0x85, 0xc0, 0x0f, 0x8e).rel("fail"); // test rax, rax; jle fail
-  code.op(0x48, 0x01, 0xc6); // add rsi, rax
-  code.op(0x49, 0x29, 0xc6); // sub r14, rax
-  code.op(0x0f, 0x85).rel("write"); // jnz write
-  code.op(0x89, 0xdf); // mov edi, ebx
-  code.op(0xbe).imm32(options.descriptor); // mov esi, N
-  code.op(0xba).imm32(0x80000); // mov edx, O_CLOEXEC: programs hvm starts do not get the bundle
-  code.op(0xb8).imm32(292).syscall(); // dup3
-  code.op(0x85, 0xc0, 0x0f, 0x88).rel("fail"); // test eax, eax; js fail
-  code.op(0x89, 0xdf); // mov edi, ebx
-  code.op(0xb8).imm32(3).syscall(); // close
+/** A system call; rax, rcx and r11 change. [SysV] A.2.1 */
+function call(a: Asm, number: number): Asm {
+  return a.mov("eax", number).syscall();
+}
+
+/** Saves what the loader left, r12 the old block and r13 its rdx, and makes the descriptor of the bundle. */
+function bundleToMemfd(a: Asm, { bundleSize, descriptor }: StubOptions): void {
+  a.mov("r12", "rsp").mov("r13", "rdx");
+  a.lea("rdi", mem(ref("arg0"))).mov("esi", MFD_CLOEXEC);
+  call(a, SYS.MEMFD_CREATE).test("eax", "eax").js("fail");
+  a.mov("ebx", "eax");
+  a.lea("rsi", mem(ref("bundle"))).mov("r14d", bundleSize);
+  a.label("write"); // a part may be written, or nothing before a signal
+  a.mov("edi", "ebx").mov("rdx", "r14");
+  call(a, SYS.WRITE).cmp("rax", -EINTR).je("write");
+  a.test("rax", "rax").jle("fail");
+  a.add("rsi", "rax").sub("r14", "rax").jnz("write");
+  // Programs that hvm starts do not get the bundle.
+  a.mov("edi", "ebx").mov("esi", descriptor).mov("edx", O_CLOEXEC);
+  call(a, SYS.DUP3).test("eax", "eax").js("fail");
+  a.mov("edi", "ebx");
+  call(a, SYS.CLOSE);
 }
 
 /**
- * Walks the environment and the auxiliary vector and makes room for the new block.
- * Leaves: r15 the old environment, rbp the cache's base directory or 0, r14 what is appended to it,
- * r8 the end of the DENO_DIR text, rdi = rsp the new block.
+ * Walks the old environment and auxiliary vector. Leaves r15 the environment, rbx the end of the whole old block,
+ * rbp the base directory of the cache or 0, r14 what is appended to it.
  */
-function emitMeasure(code: Code): void {
-  code.op(0x49, 0x8b, 0x0c, 0x24); // mov rcx, [r12]: argc
-  code.op(0x4d, 0x8d, 0x7c, 0xcc, 0x10); // lea r15, [r12+rcx*8+16]: past argc, argv and its end mark
-  code.op(0x31, 0xed); // xor ebp, ebp
-  code.op(0x4c, 0x89, 0xfb); // mov rbx, r15
-  code.label("scan");
-  code.op(0x48, 0x8b, 0x33); // mov rsi, [rbx]
-  code.op(0x48, 0x83, 0xc3, 0x08); // add rbx, 8
-  code.op(0x48, 0x85, 0xf6, 0x0f, 0x84).rel("auxv"); // test rsi, rsi; jz auxv
-  code.op(0x49, 0x89, 0xf0); // mov r8, rsi
-  code.op(0x48, 0x8d, 0x3d).rel("xdg"); // lea rdi, "XDG_CACHE_HOME=/"
-  code.op(0xe8).rel("match"); // call match
-  code.op(0x0f, 0x84).rel("isXdg"); // je: rsi is past the slash
-  code.op(0x48, 0x85, 0xed, 0x0f, 0x85).rel("scan"); // test rbp, rbp; jnz scan: the first HOME or an XDG stands
-  code.op(0x4c, 0x89, 0xc6); // mov rsi, r8
-  code.op(0x48, 0x8d, 0x3d).rel("home"); // lea rdi, "HOME=/"
-  code.op(0xe8).rel("match"); // call match
-  code.op(0x0f, 0x85).rel("scan"); // jne scan
-  code.op(0x48, 0x8d, 0x6e, 0xff); // lea rbp, [rsi-1]: the slash again
-  code.op(0x4c, 0x8d, 0x35).rel("homeTail"); // lea r14, "/.cache/hvm/..."
-  code.op(0xe9).rel("scan"); // jmp scan
-  code.label("isXdg");
-  code.op(0x48, 0x8d, 0x6e, 0xff); // lea rbp, [rsi-1]
-  code.op(0x4c, 0x8d, 0x35).rel("xdgTail"); // lea r14, "/hvm/..."
-  code.op(0xe9).rel("scan"); // jmp scan
-  code.label("auxv"); // rbx: the auxiliary vector; pairs up to and with type 0 (AT_NULL)
-  code.op(0x48, 0x83, 0xc3, 0x10); // add rbx, 16
-  code.op(0x48, 0x83, 0x7b, 0xf0, 0x00, 0x0f, 0x85).rel("auxv"); // cmp qword [rbx-16], 0; jne auxv
-
-  // The directory's text goes below the old block, the new block below that.
-  code.op(0x4c, 0x89, 0xe0); // mov rax, r12
-  code.op(0x48, 0x29, 0xd8); // sub rax, rbx: minus the size of the old block
-  code.op(0x48, 0x89, 0xe9); // mov rcx, rbp
-  code.op(0x48, 0x85, 0xed, 0x74, 0x09); // test rbp, rbp; jz past the loop
-  code.op(0x48, 0xff, 0xc1); // inc rcx
-  code.op(0x80, 0x79, 0xff, 0x00); // cmp byte [rcx-1], 0
-  code.op(0x75, 0xf7); // jnz inc
-  code.op(0x48, 0x29, 0xe9); // sub rcx, rbp: the base's length and its end mark, or 0
-  code.op(0x4c, 0x89, 0xe7); // mov rdi, r12
-  code.op(0x48, 0x29, 0xcf); // sub rdi, rcx
-  code.op(0x48, 0x81, 0xef).imm32(TEXT_ROOM); // sub rdi, room for "DENO_DIR=", the tail and alignment
-  code.op(0x49, 0x89, 0xf8); // mov r8, rdi: the text
-  code.op(0x48, 0x8d, 0x24, 0x07); // lea rsp, [rdi+rax]: the size of the old block below the text
-  code.op(0x48, 0x81, 0xec).imm32(BLOCK_ROOM); // sub rsp, room for the added words
-  code.op(0x48, 0x83, 0xe4, 0xf0); // and rsp, -16 [SysV] 3.4.1
-  code.op(0x48, 0x85, 0xed, 0x0f, 0x84).rel("textDone"); // test rbp, rbp; jz textDone
-  code.op(0x48, 0x8d, 0x35).rel("denoDir"); // lea rsi, "DENO_DIR="
-  code.op(0xac, 0xaa, 0x84, 0xc0, 0x75, 0xfa); // lodsb; stosb; test al, al; jnz lodsb
-  code.op(0x48, 0xff, 0xcf); // dec rdi: over the end mark
-  code.op(0x48, 0x89, 0xee); // mov rsi, rbp
-  code.op(0xac, 0xaa, 0x84, 0xc0, 0x75, 0xfa); // the base
-  code.op(0x48, 0xff, 0xcf); // dec rdi
-  code.op(0x4c, 0x89, 0xf6); // mov rsi, r14
-  code.op(0xac, 0xaa, 0x84, 0xc0, 0x75, 0xfa); // the tail
-  code.label("textDone");
-  code.op(0x48, 0x89, 0xe7); // mov rdi, rsp
+function scanEnvironment(a: Asm): void {
+  a.mov("rcx", mem("r12")); // argc
+  a.lea("r15", mem({ base: "r12", index: "rcx", scale: 8, disp: 16 })); // past argc, argv and its end mark
+  a.xor("ebp", "ebp").mov("rbx", "r15");
+  a.label("scan");
+  a.mov("r8", mem("rbx")).add("rbx", 8).test("r8", "r8").jz("auxv");
+  a.mov("rsi", "r8").lea("rdi", mem(ref("xdgName"))).call("match").je("isXdg");
+  a.test("rbp", "rbp").jnz("scan"); // one was found: the first HOME stays, an XDG_CACHE_HOME goes before any
+  a.mov("rsi", "r8").lea("rdi", mem(ref("homeName"))).call("match").jne("scan");
+  a.lea("rbp", mem("rsi", -1)).lea("r14", mem(ref("homeTail"))).jmp("scan"); // rsi is past the slash
+  a.label("isXdg");
+  a.lea("rbp", mem("rsi", -1)).lea("r14", mem(ref("xdgTail"))).jmp("scan");
+  a.label("auxv"); // pairs of words up to one of type 0
+  a.add("rbx", 16).cmp(qword("rbx", -16), 0).jne("auxv");
 }
 
-/** Bytes kept for the fixed parts of the DENO_DIR text. */
-const TEXT_ROOM = 256;
-/** Bytes kept for the words the new block has more than the old one. */
-const BLOCK_ROOM = 128;
+/** Makes room below the old block: for the text of DENO_DIR at r8, below that for the new block at rsp. */
+function reserveBlock(a: Asm): void {
+  a.xor("ecx", "ecx");
+  a.test("rbp", "rbp").jz("noBase");
+  a.label("length");
+  a.inc("rcx").cmp(byte({ base: "rbp", index: "rcx", disp: -1 }), 0).jnz("length");
+  a.label("noBase");
+  a.lea("r8", mem("r12", -TEXT_ROOM)).sub("r8", "rcx");
+  a.lea("rsp", mem("r8", -BLOCK_ROOM)).add("rsp", "r12").sub("rsp", "rbx");
+  a.and("rsp", -16); // [SysV] 3.4.1
+}
 
-/** Stores argc, our arguments and the user's, and the end mark. */
-function emitArguments(code: Code, args: readonly string[]): void {
-  code.op(0x49, 0x8b, 0x0c, 0x24); // mov rcx, [r12]: argc
-  code.op(0x48, 0x85, 0xc9, 0x75, 0x03); // test rcx, rcx; jnz: a caller may give no argument at all
-  code.op(0x48, 0xff, 0xc1); // inc rcx
-  code.op(0x48, 0x8d, 0x41, args.length - 1); // lea rax, [rcx+ours-1]
-  code.op(0x48, 0xab); // stosq: argc
-  for (const index of args.keys()) {
-    code.op(0x48, 0x8d, 0x05).rel(`arg${index}`); // lea rax, text
-    code.op(0x48, 0xab); // stosq
+/** Writes DENO_DIR=<base><tail> at r8, when there is a base. */
+function writeDirectory(a: Asm): void {
+  a.test("rbp", "rbp").jz("noDirectory");
+  a.mov("rdi", "r8");
+  a.lea("rsi", mem(ref("denoDirName")));
+  for (const next of ["rbp", "r14", undefined] as const) {
+    const loop = a.unique("copy");
+    a.label(loop).lodsb().stosb().test("al", "al").jnz(loop);
+    if (next !== undefined) a.dec("rdi").mov("rsi", next); // over the end mark
   }
-  code.op(0x49, 0x8d, 0x74, 0x24, 0x10); // lea rsi, [r12+16]: the user's first
-  code.op(0x48, 0xff, 0xc9); // dec rcx
-  code.op(0xf3, 0x48, 0xa5); // rep movsq
-  code.op(0x31, 0xc0, 0x48, 0xab); // xor eax, eax; stosq: end mark
+  a.label("noDirectory");
 }
 
-/** Stores our variables, the rest of the environment, and the auxiliary vector. */
-function emitEnvironment(code: Code, options: StubOptions): void {
+/** Writes argc, our arguments, the user's, and the end mark; leaves rdi past them. */
+function writeArguments(a: Asm, count: number): void {
+  a.mov("rdi", "rsp");
+  a.mov("rcx", mem("r12"));
+  a.test("rcx", "rcx").jnz("hasName").inc("rcx"); // a caller may give no argument at all, not even a name
+  a.label("hasName");
+  a.lea("rax", mem("rcx", count - 1)).stosq();
+  for (let index = 0; index < count; index++) a.lea("rax", mem(ref(`arg${index}`))).stosq();
+  a.lea("rsi", mem("r12", 16)).dec("rcx").rep().movsq();
+  a.xor("eax", "eax").stosq();
+}
+
+/** Writes the environment and the auxiliary vector. `match` needs rdi, so r10 is where to write. */
+function writeEnvironment(a: Asm): void {
+  const put = (from: "rax" | "r8") => a.mov(mem("r10"), from).add("r10", 8);
   // The loader has already pointed `environ` at the old block, and nothing in a shared C library sets it again.
-  code.op(0x48, 0x8b, 0x05).imm32(options.environSlot - (options.address + code.size + 4)); // mov rax, [slot]
-  code.op(0x48, 0x89, 0x38); // mov [rax], rdi: environ
-  code.op(0x49, 0x89, 0xfa); // mov r10, rdi: `match` needs rdi, so the place to store to is r10 here
-  code.op(0x48, 0x8d, 0x05).rel("noCheck"); // lea rax, "DENO_NO_UPDATE_CHECK=1"
-  code.op(0x49, 0x89, 0x02, 0x49, 0x83, 0xc2, 0x08); // mov [r10], rax; add r10, 8
-  code.op(0x48, 0x85, 0xed, 0x74, 0x07); // test rbp, rbp; jz: no directory to name
-  code.op(0x4d, 0x89, 0x02, 0x49, 0x83, 0xc2, 0x08); // mov [r10], r8; add r10, 8
-  code.label("copy");
-  code.op(0x4d, 0x8b, 0x07); // mov r8, [r15]
-  code.op(0x49, 0x83, 0xc7, 0x08); // add r15, 8
-  code.op(0x4d, 0x85, 0xc0, 0x0f, 0x84).rel("copied"); // test r8, r8; jz copied
-  code.op(0x4c, 0x89, 0xc6); // mov rsi, r8
-  code.op(0x48, 0x8d, 0x3d).rel("denoNoCheck"); // lea rdi, "DENO_NO_UPDATE_CHECK="
-  code.op(0xe8).rel("match");
-  code.op(0x0f, 0x84).rel("copy"); // je copy: left out
-  code.op(0x48, 0x85, 0xed, 0x0f, 0x84).rel("keep"); // test rbp, rbp; jz keep: without ours, theirs stays
-  code.op(0x4c, 0x89, 0xc6); // mov rsi, r8
-  code.op(0x48, 0x8d, 0x3d).rel("denoDir"); // lea rdi, "DENO_DIR="
-  code.op(0xe8).rel("match");
-  code.op(0x0f, 0x84).rel("copy"); // je copy
-  code.label("keep");
-  code.op(0x4d, 0x89, 0x02, 0x49, 0x83, 0xc2, 0x08); // mov [r10], r8; add r10, 8
-  code.op(0xe9).rel("copy");
-  code.label("copied");
-  code.op(0x4d, 0x89, 0x02, 0x49, 0x83, 0xc2, 0x08); // the end mark: r8 is 0
-  code.op(0x4c, 0x89, 0xfe, 0x4c, 0x89, 0xd7); // mov rsi, r15; mov rdi, r10
-  code.op(0x48, 0x89, 0xd9, 0x4c, 0x29, 0xf9); // mov rcx, rbx; sub rcx, r15
-  code.op(0xf3, 0xa4); // rep movsb: the auxiliary vector
+  a.mov("rax", mem(ref("environSlot"))).mov(mem("rax"), "rdi");
+  a.mov("r10", "rdi");
+  a.lea("rax", mem(ref("noCheck")));
+  put("rax");
+  a.test("rbp", "rbp").jz("variable");
+  put("r8");
+  a.label("variable");
+  a.mov("r8", mem("r15")).add("r15", 8).test("r8", "r8").jz("lastVariable");
+  a.mov("rsi", "r8").lea("rdi", mem(ref("noCheckName"))).call("match").je("variable");
+  a.test("rbp", "rbp").jz("keep"); // where ours is left out, theirs stays
+  a.mov("rsi", "r8").lea("rdi", mem(ref("denoDirName"))).call("match").je("variable");
+  a.label("keep");
+  put("r8");
+  a.jmp("variable");
+  a.label("lastVariable");
+  put("r8"); // 0, the end mark
+  a.mov("rsi", "r15").mov("rdi", "r10").mov("rcx", "rbx").sub("rcx", "r15").rep().movsb();
 }
 
-/** `match`: ZF set when the text at rsi begins with the text at rdi, rsi then past it. Changes al, rsi, rdi. */
-function emitMatch(code: Code): void {
-  code.label("match");
-  code.op(0x8a, 0x07); // mov al, [rdi]
-  code.op(0x84, 0xc0, 0x74, 0x0c); // test al, al; jz return: ZF is set
-  code.op(0x3a, 0x06, 0x75, 0x08); // cmp al, [rsi]; jne return: ZF is clear
-  code.op(0x48, 0xff, 0xc6, 0x48, 0xff, 0xc7); // inc rsi; inc rdi
-  code.op(0xeb, 0xee); // jmp match
-  code.op(0xc3); // ret
+/** `match`: ZF is set when the text at rsi begins with the text at rdi, rsi then past it. Changes al and rdi too. */
+function matchRoutine(a: Asm): void {
+  a.label("match");
+  a.mov("al", mem("rdi")).test("al", "al").jz("matched");
+  a.cmp("al", mem("rsi")).jne("matched");
+  a.inc("rsi").inc("rdi").jmp("match");
+  a.label("matched").ret();
 }
 
-/** `fail`: the sentence on standard error, then status 125: hvm or its host failed. */
-function emitFailure(code: Code): void {
-  code.label("fail");
-  code.op(0xbf).imm32(2); // mov edi, 2
-  code.op(0x48, 0x8d, 0x35).rel("message"); // lea rsi, message
-  code.op(0x48, 0x8d, 0x15).rel("bundle"); // lea rdx, bundle: the label after the message
-  code.op(0x48, 0x29, 0xf2, 0x48, 0xff, 0xca); // sub rdx, rsi; dec rdx: without its end mark
-  code.op(0xb8).imm32(1).syscall(); // write
-  code.op(0xbf).imm32(125); // mov edi, 125
-  code.op(0xb8).imm32(231).syscall(); // exit_group
-}
-
-/** Bytes with labels and 32-bit relative references to them. */
-class Code {
-  readonly #bytes: number[] = [];
-  readonly #labels = new Map<string, number>();
-  readonly #references: { at: number; label: string }[] = [];
-
-  /** Bytes so far. */
-  get size(): number {
-    return this.#bytes.length;
-  }
-
-  /** Appends bytes as they are. */
-  op(...bytes: number[]): this {
-    this.#bytes.push(...bytes);
-    return this;
-  }
-
-  /** Appends a 32-bit little-endian number. */
-  imm32(value: number): this {
-    return this.op(value & 0xff, (value >> 8) & 0xff, (value >> 16) & 0xff, (value >> 24) & 0xff);
-  }
-
-  /** Appends the distance from the end of this field to a label. */
-  rel(label: string): this {
-    this.#references.push({ at: this.size, label });
-    return this.imm32(0);
-  }
-
-  /** `syscall`; it changes rax, rcx and r11 only. */
-  syscall(): this {
-    return this.op(0x0f, 0x05);
-  }
-
-  /** Names this place. */
-  label(name: string): this {
-    if (this.#labels.has(name)) throw new RangeError(`Label ${name} is defined twice`);
-    this.#labels.set(name, this.size);
-    return this;
-  }
-
-  /** Appends a text and its end mark. */
-  text(text: string): this {
-    return this.op(...new TextEncoder().encode(text), 0);
-  }
-
-  /** Fills in the references. */
-  finish(): Uint8Array {
-    const bytes = Uint8Array.from(this.#bytes);
-    const view = new DataView(bytes.buffer);
-    for (const { at, label } of this.#references) {
-      const target = this.#labels.get(label);
-      if (target === undefined) throw new RangeError(`Label ${label} is not defined`);
-      view.setInt32(at, target - (at + 4), true);
-    }
-    return bytes;
-  }
+/** `fail`: the sentence on standard error, and the end. */
+function failure(a: Asm): void {
+  a.label("fail");
+  a.mov("edi", 2).lea("rsi", mem(ref("message"))).lea("rdx", mem(ref("bundle"))).sub("rdx", "rsi");
+  call(a, SYS.WRITE);
+  a.mov("edi", FAILURE_STATUS);
+  call(a, SYS.EXIT_GROUP);
 }
