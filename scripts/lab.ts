@@ -15,8 +15,8 @@
 import { type Check, type CheckResult, labScript, ResultReader } from "./lab/check.ts";
 import { bootChecks, infoChecks, IRQCHIPS } from "./lab/checks.ts";
 import { type LabBoot, type LabMachine, startSvm, startVmx } from "./lab/hosts.ts";
-import { guestTree, labTree, packTree, type Tree } from "./lab/image.ts";
-import { KERNEL_LINES, kernelPackage, kvmModules } from "./lab/kernels.ts";
+import { CACHE_INSIDE, guestTree, labTree, packTree, type Tree } from "./lab/image.ts";
+import { cacheTree, KERNEL_LINES, kvmModules, labKernel } from "./lab/kernels.ts";
 import { ensurePrograms } from "./setup.ts";
 import { optionsFrom, say } from "./tools.ts";
 
@@ -52,27 +52,27 @@ interface Verdict extends CheckResult {
 
 /** Builds the lab's initramfs for a plan. */
 async function buildImage(plan: LabPlan, checks: readonly Check[], scratch: string): Promise<LabBoot> {
-  const cache = cacheDirectory();
-  const host = await kernelPackage("6.1", cache);
-  const files: Tree = new Map();
-  for (const kernel of plan.kernels) {
-    const image = KERNEL_LINES.includes(kernel) ? (await kernelPackage(kernel, cache)).image : kernel;
-    files.set(`guests/vmlinuz-${kernelName(kernel)}`, { from: image });
+  const host = await labKernel();
+  const files: Tree = await cacheTree(plan.kernels.filter(isLine), CACHE_INSIDE);
+  for (const kernel of plan.kernels.filter((kernel) => !isLine(kernel))) {
+    files.set(`guests/${kernelName(kernel)}`, { from: kernel });
+    await packTree(guestTree(), `${scratch}/guest.cpio`);
+    files.set("guests/initrd", { from: `${scratch}/guest.cpio` });
   }
-  await packTree(guestTree(), `${scratch}/guest.cpio`);
-  files.set("guests/initrd", { from: `${scratch}/guest.cpio` });
   const modules = await kvmModules(host, plan.vendor);
   const tree = await labTree({ hvm: plan.hvm, modules, script: labScript(checks), files });
   const initramfs = `${scratch}/lab.cpio`;
   await packTree(tree, initramfs);
-  return { kernel: host.image, initramfs, scratch, memory: 2048 };
+  return { kernel: host.kernel, initramfs, scratch, memory: 2048 };
 }
 
 /** The checks of a plan. */
 function planChecks(plan: LabPlan): Check[] {
   const timeout = MACHINES[plan.vendor].bootTimeout;
   const boots = plan.kernels.flatMap((kernel) =>
-    plan.irqchips.flatMap((irqchip) => bootChecks({ kernel: kernelName(kernel), irqchip, timeout }))
+    plan.irqchips.flatMap((irqchip) =>
+      bootChecks({ kernel: kernelName(kernel), line: isLine(kernel), irqchip, timeout })
+    )
   );
   return [...infoChecks(plan.vendor), ...boots];
 }
@@ -144,10 +144,9 @@ function kernelName(kernel: string): string {
   return kernel.slice(kernel.lastIndexOf("/") + 1);
 }
 
-/** Where fetched kernels are kept. */
-function cacheDirectory(): string {
-  const base = Deno.env.get("XDG_CACHE_HOME") || `${Deno.env.get("HOME") ?? "/root"}/.cache`;
-  return `${base}/hvm/lab`;
+/** Whether a kernel is one hvm fetches by name. */
+function isLine(kernel: string): boolean {
+  return KERNEL_LINES.includes(kernel);
 }
 
 /** Reads the command line. */

@@ -12,6 +12,9 @@ export type Tree = Map<string, { from: string } | { text: string } | { bytes: Ui
 /** Where Debian's statically linked busybox is. */
 const BUSYBOX = "/bin/busybox";
 
+/** Where hvm's cache is inside. */
+export const CACHE_INSIDE = "cache";
+
 /** The lines every /init here starts with. */
 const INIT_START = `#!/bin/busybox sh
 /bin/busybox mkdir -p /proc /sys /dev /tmp /root
@@ -53,7 +56,7 @@ export async function labTree(contents: LabContents): Promise<Tree> {
   tree.set("lab.sh", { text: contents.script });
   tree.set("init", {
     text: `${INIT_START}mount -t tmpfs tmpfs /tmp
-export HOME=/tmp
+export HOME=/tmp HVM_CACHE=/${CACHE_INSIDE}
 cd /tmp
 ifconfig lo 127.0.0.1 up
 ${names.map((name) => `insmod /modules/${name}`).join("\n")}
