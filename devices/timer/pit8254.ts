@@ -6,9 +6,9 @@
  * 4 and 5, low for one clock, are shown on the OUT0 line at their end: low and high again at once.
  *
  * When the host is late, periodic ticks of counter 0 are neither lost nor sent in a burst. The counter itself is always
- * exact; edges that were due are owed, and one is shown each half period until none is (at most double rate), so that
- * guests that count ticks keep time on the average and always have half a period to take one. At most one second's worth
- * is owed; what is beyond is dropped. Edges closer than 20 us apart are merged, whatever a guest programs.
+ * exact; edges that were due are owed, and one is shown each millisecond (or half period, where that is less) until none
+ * is, so that guests that count ticks keep time on the average and have the time to take each. At most one second's worth
+ * is owed; what is beyond is dropped. No two edges are closer than 20 us, whatever a guest programs.
  *
  * Sources: [8254] Intel 8254 data sheet, order 231164; [PIIX3] Intel 82371SB data sheet, order 290550, NMISC register.
  * Deviates: the speaker is not heard (its data bit is only kept); the control port reads as ones. See also
@@ -38,6 +38,9 @@ export const PIT_HZ = 1_193_182;
 
 /** Pulses between two edges of the OUT0 line at least: 20 us. */
 const LEAST_EDGE_TICKS = 24;
+
+/** Pulses between two edges of the OUT0 line that come late: 1 ms. */
+const CATCH_UP_TICKS = 1193;
 
 /** Pulses between two refreshes where no firmware has programmed counter 1: the usual 15 us. */
 const REFRESH_TICKS = 18;
@@ -246,7 +249,8 @@ export class Pit8254 implements Device<PitState> {
       this.#drive(false);
       this.#drive(true);
       state.rises = Math.min(state.rises - 1, Math.ceil(PIT_HZ / state.reload));
-      this.#holdUntil = this.#tick + Math.max(Math.ceil(state.reload / 2), LEAST_EDGE_TICKS);
+      const hold = Math.min(Math.ceil(state.reload / 2), CATCH_UP_TICKS);
+      this.#holdUntil = this.#tick + Math.max(hold, LEAST_EDGE_TICKS);
     }
   }
 

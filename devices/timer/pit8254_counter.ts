@@ -5,7 +5,7 @@
  * Ticks are whole clock pulses; a count written during tick t is loaded by pulse t + 1, as in the data sheet's diagrams.
  *
  * Sources: [8254] Intel 8254 data sheet, order 231164, "Operational Description" and "Mode Definitions".
- * Deviates: a count of 1 in modes 2 and 3, which the data sheet calls illegal, holds OUT high; BCD digits above 9 count
+ * Deviates: a count of 1 in modes 2 and 3, which the data sheet calls illegal, counts as 0 does; BCD digits above 9 count
  * with their decimal weight.
  * @module
  */
@@ -164,9 +164,9 @@ export class Counter {
     const before = loading ? 1 : 0;
     const counting = mode === 1 || mode === 5 || (state.gate && !this.#halted);
     if (mode === 2 || mode === 3) {
-      if (!counting || state.reload === 1) return loading && !state.out ? 1 : Infinity;
+      if (!counting) return loading && !state.out ? 1 : Infinity;
       if (mode === 2) return before + (loading ? state.reload : state.element);
-      if (loading) return state.out ? 1 + this.#highPulses(state.reload) : 1;
+      if (loading) return state.out ? 1 + Math.ceil(state.reload / 2) : 1;
       return this.#halfLeft();
     }
     if (mode === 1 && loading) return 1;
@@ -193,9 +193,9 @@ export class Counter {
   #newCount(written: number): void {
     const { state } = this;
     const count = (state.control & CONTROL.BCD) !== 0 ? fromBcd(written) : written;
-    state.reload = count === 0 ? this.#modulus : count;
-    state.nullCount = true;
     const mode = this.mode;
+    state.reload = count === 0 || (count === 1 && this.periodic) ? this.#modulus : count;
+    state.nullCount = true;
     if (mode === 0) state.out = false;
     // Modes 2 and 3 take a new count at the end of the cycle, 1 and 5 at the next trigger.
     if (mode === 0 || mode === 4 || (this.periodic && !state.loaded)) state.loading = true;
@@ -249,12 +249,11 @@ export class Counter {
     } else {
       const past = pulses - state.element;
       const period = state.reload;
-      if (state.element > 1 || !state.out) state.rises++;
-      if (period > 1) state.rises += Math.floor(past / period);
+      state.rises += 1 + Math.floor(past / period);
       this.#reload();
       state.element = period - past % period;
     }
-    state.out = state.element !== 1 || state.reload === 1;
+    state.out = state.element !== 1;
   }
 
   /** Mode 3: steps of two, once for each half of the wave. */
@@ -265,7 +264,6 @@ export class Counter {
     if (pulses >= left) {
       pulses -= left;
       this.#toggle();
-      if (state.reload === 1) return;
       state.rises += Math.floor(pulses / state.reload);
       pulses %= state.reload;
       left = this.#halfLeft();
@@ -280,9 +278,8 @@ export class Counter {
   /** The end of a half of mode 3's wave. */
   #toggle(): void {
     const { state } = this;
-    const high = !state.out || state.reload === 1;
-    if (high && !state.out) state.rises++;
-    state.out = high;
+    state.out = !state.out;
+    if (state.out) state.rises++;
     this.#reload();
   }
 
@@ -290,10 +287,6 @@ export class Counter {
   #halfLeft(): number {
     const { state } = this;
     return state.element / 2 + (state.odd && state.out ? 1 : 0);
-  }
-
-  #highPulses(count: number): number {
-    return Math.ceil(count / 2);
   }
 }
 
