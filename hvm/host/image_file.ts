@@ -1,47 +1,47 @@
 /**
- * Guest images as files: read whole, with a sentence for everything that can be wrong with the file itself.
+ * Files a guest is started with, read whole, with a sentence for everything that may be wrong with one.
  * @module
  */
 
-import { MIB } from "../base/addr.ts";
 import { ImageError } from "../base/errors.ts";
 
+/** No kernel or RAM disk comes near; and one typed array holds it on any host. */
+const MOST_BYTES = 2 ** 31;
+
 /**
- * Reads a file that becomes part of a guest.
- * @param what what the file is to the user, as `kernel` or `initrd`
- * @param limitBytes the guest's memory: a larger file cannot be meant
- * @throws {ImageError} when it is missing, a directory, not readable, empty or larger than the guest's memory.
+ * Reads the file a guest is started with.
+ * @param what what it is to be, for the error: `kernel`, `initrd`
+ * @throws {ImageError} when it is missing, a directory, a device, unreadable, empty or beyond 2 GiB.
  */
-export async function readImageFile(
-  path: string,
-  what: string,
-  limitBytes: number,
-): Promise<Uint8Array<ArrayBuffer>> {
+export async function readImageFile(path: string, what: string): Promise<Uint8Array<ArrayBuffer>> {
+  const refuse = (why: string, cause?: unknown) =>
+    new ImageError(`Cannot read ${what} ${path}: ${why}`, { cause });
+  let info: Deno.FileInfo;
+  let bytes: Uint8Array<ArrayBuffer>;
   try {
-    const { size, isDirectory } = await Deno.stat(path);
-    if (isDirectory) throw new ImageError(`Cannot read the ${what} ${path}: it is a directory`);
-    if (size > limitBytes) {
-      throw new ImageError(
-        `The ${what} ${path} (${mebibytes(size)}) does not fit the guest's memory (${
-          mebibytes(limitBytes)
-        }): ` +
-          "give the guest more with --memory",
-      );
-    }
-    const bytes = await Deno.readFile(path);
-    if (bytes.length === 0) throw new ImageError(`The ${what} ${path} is empty`);
-    return bytes;
-  } catch (cause) {
-    if (cause instanceof Deno.errors.NotFound) {
-      throw new ImageError(`Cannot find the ${what} ${path}`, { cause });
-    }
-    if (cause instanceof Deno.errors.PermissionDenied) {
-      throw new ImageError(`Cannot read the ${what} ${path}: permission denied`, { cause });
-    }
-    throw cause;
+    info = await Deno.stat(path);
+    if (info.isDirectory) throw refuse("it is a directory");
+    // A pipe is fine: the shell's <(...) makes one.
+    if (!info.isFile && !info.isFifo) throw refuse("it is not a file");
+    if (info.size > MOST_BYTES) throw refuse("it is larger than 2G");
+    bytes = await Deno.readFile(path);
+  } catch (error) {
+    throw error instanceof ImageError ? error : refuse(fileTrouble(error), error);
   }
+  if (bytes.length === 0) throw refuse("it is empty");
+  return bytes;
 }
 
-function mebibytes(bytes: number): string {
-  return `${Math.ceil(bytes / MIB * 10) / 10} MiB`;
+/** Why a file could not be used, as the end of a sentence. */
+export function fileTrouble(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) return "there is no such file";
+  if (error instanceof Deno.errors.PermissionDenied) return "you may not (EACCES)";
+  if (error instanceof Deno.errors.IsADirectory) return "it is a directory";
+  if (error instanceof Deno.errors.NotADirectory) return "a part of its path is not a directory";
+  if (error instanceof Deno.errors.FilesystemLoop) return "it is a loop of links";
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replace(/ \(os error \d+\).*$/s, "").replace(
+    /^[A-Z](?=[a-z])/,
+    (letter) => letter.toLowerCase(),
+  );
 }

@@ -7,7 +7,8 @@
 
 import type * as z from "zod/mini";
 import { ConfigError } from "../base/errors.ts";
-import { DEBIAN_KERNELS, DEBIAN_RELEASES, type Fields, fields, type PROTOCOLS } from "./config_fields.ts";
+import type { DebianChoice } from "../host/debian.ts";
+import { DEBIAN_FORM, type Fields, fields, type PROTOCOLS } from "./config_fields.ts";
 import { nearest } from "./nearest.ts";
 import { sizeText } from "./units.ts";
 
@@ -23,7 +24,7 @@ export interface BootModule {
 /** A kernel file, or one of the default guests. */
 export type KernelSource =
   | { readonly kind: "file"; readonly path: string }
-  | { readonly kind: "debian"; readonly release: typeof DEBIAN_RELEASES[number] };
+  | { readonly kind: "debian"; readonly choice: DebianChoice };
 
 /** Where the first serial port goes. */
 export type SerialTarget =
@@ -164,7 +165,7 @@ function conflictIn(data: Fields, hostMemoryBytes: number | undefined): Fault | 
 }
 
 function isDebian(kernel: string | undefined): boolean {
-  return kernel === undefined || DEBIAN_KERNELS.includes(kernel);
+  return kernel === undefined || DEBIAN_FORM.test(kernel);
 }
 
 function complete(data: Fields): MachineConfig {
@@ -195,9 +196,11 @@ function complete(data: Fields): MachineConfig {
 }
 
 function kernelSource(kernel: string): KernelSource {
-  if (!isDebian(kernel)) return { kind: "file", path: kernel };
-  const release = DEBIAN_RELEASES.find((known) => kernel === `debian:${known}`) ?? DEBIAN_RELEASES[0];
-  return { kind: "debian", release };
+  const match = DEBIAN_FORM.exec(kernel);
+  if (match === null) return { kind: "file", path: kernel };
+  const [, series, ofSeries, alone] = match;
+  const flavour = (ofSeries ?? alone) === "generic" ? "generic" : "cloud";
+  return { kind: "debian", choice: series === undefined ? { flavour } : { series, flavour } };
 }
 
 function serialTarget(serial: string): SerialTarget {

@@ -65,13 +65,10 @@ function laterField(
   });
 }
 
-/** Releases of the default guest. The first is what plain `debian` means. */
-export const DEBIAN_RELEASES = ["6.1", "6.12"] as const;
-/** What `kernel` may be beside a file. */
-export const DEBIAN_KERNELS: readonly string[] = [
-  "debian",
-  ...DEBIAN_RELEASES.map((release) => `debian:${release}`),
-];
+/** The default guests by name; any other series Debian's packages have is taken too. */
+const DEBIAN_KERNELS = ["debian", "debian:6.1", "debian:6.12", "debian:generic", "debian:6.12-generic"];
+/** `debian`, then a series of kernels, a flavour, or both. */
+export const DEBIAN_FORM = /^debian(?::(?:(\d+\.\d+)(?:-(cloud|generic))?|(cloud|generic)))?$/;
 const SERIAL_WORDS = ["stdio", "null", "file:"];
 /** Ways to enter a kernel. */
 export const PROTOCOLS = ["auto", "pvh", "linux64", "linux32", "multiboot", "flat"] as const;
@@ -95,8 +92,8 @@ const modulePaths = (value: unknown, map: (path: string) => string): unknown => 
 };
 
 const kernel = text({ what: "the path of a kernel file, or debian" }).check(
-  z.refine((value) => !/^debian:/.test(value) || DEBIAN_KERNELS.includes(value), {
-    error: `the default guests are ${orList(DEBIAN_KERNELS)}`,
+  z.refine((value) => !value.startsWith("debian:") || DEBIAN_FORM.test(value), {
+    error: `default guests are named as ${orList(DEBIAN_KERNELS)}`,
   }),
 );
 
@@ -123,7 +120,7 @@ const bootModule = z.pipe(
 export const fields = z.strictObject({
   kernel: field(kernel, {
     sentence: "Kernel to boot: a file (bzImage, ELF, multiboot, flat), or the default guest",
-    hint: `FILE|${DEBIAN_KERNELS.join("|")}`,
+    hint: "FILE|debian[:6.1|:6.12]",
     group: "Guest",
     words: DEBIAN_KERNELS,
     file: true,

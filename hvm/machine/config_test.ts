@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ConfigError } from "../base/errors.ts";
+import { parseDebianChoice } from "../host/debian.ts";
 import { parseConfig } from "./config.ts";
 import { describeFields } from "./config_fields.ts";
 
@@ -19,7 +20,7 @@ function refusal(input: unknown, options: Parameters<typeof parseConfig>[1] = {}
 
 Deno.test("parseConfig of nothing is the default machine", () => {
   assert.deepEqual(parseConfig(undefined), {
-    kernel: { kind: "debian", release: "6.1" },
+    kernel: { kind: "debian", choice: { flavour: "cloud" } },
     append: "",
     modules: [],
     bootModules: [],
@@ -88,8 +89,21 @@ Deno.test("parseConfig takes every field in each of its forms", () => {
       trace: "trace.txt",
     },
   );
-  assert.deepEqual(parseConfig({ kernel: "debian:6.12" }).kernel, { kind: "debian", release: "6.12" });
-  assert.deepEqual(parseConfig({ kernel: "debian" }).kernel, { kind: "debian", release: "6.1" });
+  for (
+    const text of [
+      "debian",
+      "debian:6.1",
+      "debian:6.12",
+      "debian:generic",
+      "debian:6.12-generic",
+      "debian:cloud",
+    ]
+  ) {
+    assert.deepEqual(parseConfig({ kernel: text }).kernel, {
+      kind: "debian",
+      choice: parseDebianChoice(text),
+    });
+  }
   assert.deepEqual(parseConfig({ kernel: "./debian" }).kernel, { kind: "file", path: "./debian" });
   assert.deepEqual(parseConfig({ modules: "virtio_net,nvme" }).modules, ["virtio_net", "nvme"]);
   assert.deepEqual(parseConfig({ modules: ["virtio-net"] }).modules, ["virtio-net"]);
@@ -144,7 +158,8 @@ Deno.test("parseConfig refuses bad values with one sentence that names the field
     ],
     [
       { kernel: "debian:7" },
-      "kernel | Cannot use kernel debian:7: the default guests are debian, debian:6.1 or debian:6.12",
+      "kernel | Cannot use kernel debian:7: default guests are named as debian, debian:6.1, debian:6.12, " +
+      "debian:generic or debian:6.12-generic",
     ],
     [{ kernel: "a\0b" }, 'kernel | Cannot use kernel "a\\u0000b": it contains a zero byte'],
     [{ timeout: 0 }, "timeout | Cannot use timeout 0: a time is more than nothing"],
