@@ -12,8 +12,9 @@
  * @module
  */
 
+import { build } from "./build.ts";
 import { type Check, type CheckResult, labScript, ResultReader } from "./lab/check.ts";
-import { bootChecks, infoChecks, IRQCHIPS } from "./lab/checks.ts";
+import { bootChecks, guestChecks, infoChecks, IRQCHIPS } from "./lab/checks.ts";
 import { type LabBoot, type LabMachine, startSvm, startVmx } from "./lab/hosts.ts";
 import { CACHE_INSIDE, guestTree, labTree, packTree, type Tree } from "./lab/image.ts";
 import { cacheTree, KERNEL_LINES, kvmModules, labKernel } from "./lab/kernels.ts";
@@ -21,6 +22,10 @@ import { ensurePrograms } from "./setup.ts";
 import { optionsFrom, say } from "./tools.ts";
 
 type Vendor = "svm" | "vmx";
+
+const ROOT = new URL("..", import.meta.url).pathname;
+/** What runs in the lab unless another executable is named; built afresh each time, which takes a second. */
+const DEFAULT_HVM = `${ROOT}dist/hvm`;
 
 /** What the lab knows of each machine: how it is started and how much slower than hardware its clock seems. */
 const MACHINES: Record<Vendor, {
@@ -44,6 +49,12 @@ interface LabPlan {
   readonly verbose: boolean;
 }
 
+/** What is to be done in the lab. */
+interface LabWork {
+  readonly checks: readonly Check[];
+  readonly files: Tree;
+}
+
 /** A judged check. */
 interface Verdict extends CheckResult {
   /** What is wrong; absent when the check passed. */
@@ -51,38 +62,40 @@ interface Verdict extends CheckResult {
 }
 
 /** Builds the lab's initramfs for a plan. */
-async function buildImage(plan: LabPlan, checks: readonly Check[], scratch: string): Promise<LabBoot> {
+async function buildImage(plan: LabPlan, work: LabWork, scratch: string): Promise<LabBoot> {
   const host = await labKernel();
-  const files: Tree = await cacheTree(plan.kernels.filter(isLine), CACHE_INSIDE);
+  const files: Tree = new Map([...work.files, ...await cacheTree(plan.kernels.filter(isLine), CACHE_INSIDE)]);
   for (const kernel of plan.kernels.filter((kernel) => !isLine(kernel))) {
     files.set(`guests/${kernelName(kernel)}`, { from: kernel });
     await packTree(guestTree(), `${scratch}/guest.cpio`);
     files.set("guests/initrd", { from: `${scratch}/guest.cpio` });
   }
   const modules = await kvmModules(host, plan.vendor);
-  const tree = await labTree({ hvm: plan.hvm, modules, script: labScript(checks), files });
+  const tree = await labTree({ hvm: plan.hvm, modules, script: labScript(work.checks), files });
   const initramfs = `${scratch}/lab.cpio`;
   await packTree(tree, initramfs);
   return { kernel: host.kernel, initramfs, scratch, memory: 2048 };
 }
 
-/** The checks of a plan. */
-function planChecks(plan: LabPlan): Check[] {
+/** The checks of a plan and the files they need. */
+function planWork(plan: LabPlan): LabWork {
   const timeout = MACHINES[plan.vendor].bootTimeout;
   const boots = plan.kernels.flatMap((kernel) =>
     plan.irqchips.flatMap((irqchip) =>
       bootChecks({ kernel: kernelName(kernel), line: isLine(kernel), irqchip, timeout })
     )
   );
-  return [...infoChecks(plan.vendor), ...boots];
+  const guests = plan.guests ? guestChecks(plan.irqchips) : { checks: [], files: new Map() };
+  return { checks: [...infoChecks(plan.vendor), ...guests.checks, ...boots], files: guests.files };
 }
 
 /** Runs the checks and judges them. */
 async function runLab(plan: LabPlan): Promise<Verdict[]> {
-  const checks = planChecks(plan);
+  const work = planWork(plan);
+  const { checks } = work;
   const scratch = await Deno.makeTempDir({ prefix: "hvm-lab-" });
   try {
-    const boot = await buildImage(plan, checks, scratch);
+    const boot = await buildImage(plan, work, scratch);
     say(`Booting the ${plan.vendor} lab for ${checks.length} checks ...`);
     const machine = await MACHINES[plan.vendor].start(boot);
     try {
@@ -151,12 +164,11 @@ function isLine(kernel: string): boolean {
 
 /** Reads the command line. */
 function readPlan(args: readonly string[]): { plan: LabPlan; json: string } {
-  const root = new URL("..", import.meta.url).pathname;
   const { options, words } = optionsFrom(args, {
     irqchip: "all",
     kernel: "6.1",
     guests: false,
-    hvm: `${root}dist/hvm`,
+    hvm: DEFAULT_HVM,
     json: "",
     verbose: false,
   });
@@ -178,6 +190,10 @@ if (import.meta.main) {
   try {
     const { plan, json } = readPlan(Deno.args);
     await ensurePrograms(plan.vendor);
+    if (plan.hvm === DEFAULT_HVM) {
+      say("Building dist/hvm ...");
+      await build({ entry: `${ROOT}main.ts`, output: DEFAULT_HVM });
+    }
     const verdicts = await runLab(plan);
     const failed = verdicts.filter((verdict) => verdict.reason !== undefined).length;
     if (json !== "") {

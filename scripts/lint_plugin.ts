@@ -173,7 +173,7 @@ const moduleHeader: Deno.lint.Rule = {
     return {
       Program(node) {
         const header = context.sourceCode.text.match(/^(?:#![^\n]*\n)?\/\*\*([^]*?)\*\//)?.[1] ?? "";
-        if (!/\w.*\w/.test(header) || !header.includes("@module")) {
+        if (!header.includes("@module") || !/\w/.test(header.replace("@module", ""))) {
           context.report({ node, message: "A module begins with /** what it is for, and @module */" });
         }
       },

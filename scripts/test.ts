@@ -38,7 +38,6 @@ async function runGroup(args: readonly string[], report: string): Promise<Tally>
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       "test",
-      "--quiet",
       "--no-prompt",
       "--no-check",
       "--permit-no-files",
@@ -64,7 +63,7 @@ async function pass(stream: ReadableStream<Uint8Array>, reasons: Map<string, str
   for await (const line of linesOf(stream)) {
     const skip = line.match(/^SKIP (.+?): (.+)$/);
     if (skip !== null) reasons.set(skip[1] ?? "", skip[2] ?? "");
-    else if (!/^(running 0 tests|$)|\.\.\. (ok|ignored) \(|^------- |^ok \| /.test(line)) say(line);
+    else if (!/^(running 0 tests|$)|\.\.\. (ok|ignored) \(|^-{5,} |^ok \| /.test(line)) say(line);
   }
 }
 

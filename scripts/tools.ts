@@ -94,7 +94,7 @@ export function optionsFrom<T extends Record<string, string | boolean>>(
       words.push(word);
       continue;
     }
-    const [name = "", inline] = word.slice(2).split("=", 2);
+    const [, name = "", inline] = word.match(/^--([^=]*)(?:=(.*))?$/s) ?? [];
     const fallback = defaults[name];
     if (fallback === undefined) {
       throw new Error(`There is no option --${name}; there are --${Object.keys(defaults).join(", --")}`);

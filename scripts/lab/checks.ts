@@ -3,7 +3,10 @@
  * @module
  */
 
+import type { GuestProgram } from "../../tests/guests/guest.ts";
+import { GUEST_PROGRAMS } from "../../tests/guests/manifest.ts";
 import type { Check, CheckResult } from "./check.ts";
+import type { Tree } from "./image.ts";
 
 /** The irqchip modes there are. */
 export const IRQCHIPS: readonly string[] = ["user", "split", "kernel"];
@@ -62,6 +65,47 @@ exit $status`,
     judge: all(expectStatus(7), expectText(/^guest says 42$/m), expectText(/"end":\s*"command"/)),
   };
   return line ? [shell, command] : [shell];
+}
+
+/** Where the programs of tests/guests are inside. */
+const PROGRAMS = "programs";
+
+/** The small guests of tests/guests under the irqchip modes asked for, and the files they need. */
+export function guestChecks(irqchips: readonly string[]): { checks: Check[]; files: Tree } {
+  const files: Tree = new Map();
+  const checks = GUEST_PROGRAMS.flatMap((program) => {
+    const file = `${PROGRAMS}/${program.name.replace(/[^\w.-]+/g, "-")}`;
+    files.set(file, { bytes: program.build() });
+    if (program.initrd !== undefined) files.set(`${file}.initrd`, { bytes: program.initrd });
+    return program.irqchips.filter((irqchip) => irqchips.includes(irqchip))
+      .map((irqchip) => guestCheck(program, `/${file}`, irqchip));
+  });
+  return { checks, files };
+}
+
+function guestCheck(program: GuestProgram, file: string, irqchip: string): Check {
+  const { name, protocol, expect, timeoutS, append, initrd } = program;
+  const words = [
+    ...["hvm", "run", "--kernel", file, "--protocol", protocol, "--irqchip", irqchip],
+    ...["--timeout", String(timeoutS), "--json", "/tmp/result.json"],
+    ...(append === undefined ? [] : ["--append", append]),
+    ...(initrd === undefined ? [] : ["--initrd", `${file}.initrd`]),
+  ];
+  return {
+    name: `guest:${name.replace(/\s+/g, "-")}:${irqchip}`,
+    timeout: timeoutS + 30,
+    script: `${words.map(quote).join(" ")}\nstatus=$?\necho\ncat /tmp/result.json\nexit $status`,
+    judge: all(
+      expectStatus(expect.status),
+      (result) => result.output.includes(expect.output) ? undefined : `it did not print "${expect.output}"`,
+      expectText(new RegExp(`"end":\\s*"${expect.end}"`)),
+    ),
+  };
+}
+
+/** A word as the shell takes it. */
+function quote(word: string): string {
+  return /^[\w./:=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 /** Types to the shell only after it has asked, as a person would. */
