@@ -1,0 +1,23 @@
+/**
+ * The chips a board can be built from.
+ *
+ * State schemas are not here: each is in the chip's `x_state.ts`, which only the main thread loads.
+ * @module
+ */
+
+export { Uart16550, type UartOptions } from "./serial/uart16550.ts";
+export { PmTimer } from "./timer/pm_timer.ts";
+export { DebugConsole } from "./misc/debugcon.ts";
+export { ExitPort } from "./misc/exit_port.ts";
+export { I8042, type I8042Options } from "./misc/i8042.ts";
+export { Port92 } from "./misc/port92.ts";
+export { PostCode } from "./misc/post_code.ts";
+export { Bar, type BarKind, type BarOptions } from "./pci/bar.ts";
+export { type ConfigHeader, ConfigSpace } from "./pci/config.ts";
+export { ConfigPorts } from "./pci/config_ports.ts";
+export { I440fx, type I440fxOptions, type ShadowSegment } from "./pci/i440fx.ts";
+export { Piix3 } from "./pci/piix3.ts";
+export { Piix4Pm, type Piix4PmOptions } from "./pci/piix4_pm.ts";
+export { PirqRouter } from "./pci/pirq.ts";
+export { type Place, Placements } from "./pci/placement.ts";
+export { PciRoot } from "./pci/root.ts";
