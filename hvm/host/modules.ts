@@ -1,6 +1,5 @@
 /**
- * Kernel modules in a directory as a package unpacks it: the index files that `depmod` would write there, and the order
- * in which modules must be loaded.
+ * Kernel modules in a directory as a package unpacks it: the index files that `depmod` would write there.
  *
  * Packages carry modules but no index (it is made when a kernel is installed), and `depmod` is not on every host. What
  * it needs is in each module: section `.modinfo`, a list of `name=value` strings.
@@ -10,8 +9,6 @@
  * Deviates: dependencies come from `depends=`, which the kernel's build writes, not from a symbol search; no binary indexes.
  * @module
  */
-
-import { ConfigError, HostError } from "../base/errors.ts";
 
 /** File endings of modules, plain and compressed. */
 const MODULE_FILE = /\.ko(\.xz|\.zst|\.gz)?$/;
@@ -68,54 +65,6 @@ export async function indexModules(directory: string): Promise<number> {
   return paths.length;
 }
 
-/**
- * The files of the named modules and of all they need, in the order in which to load them. A name that is built into
- * the kernel needs no file and is left out.
- * @param directory the directory of one kernel release, with `modules.dep`
- * @param names as the kernel or `modprobe` writes them, `-` and `_` being the same
- * @returns paths relative to `directory`
- * @throws {ConfigError} when the kernel has no such module. @throws {HostError} when there is no `modules.dep`.
- */
-export async function moduleFiles(directory: string, names: readonly string[]): Promise<string[]> {
-  const pathOf = new Map<string, string>();
-  const needs = new Map<string, string[]>();
-  for (const line of await readLines(`${directory}/modules.dep`, true)) {
-    const [path = "", rest = ""] = line.split(":", 2);
-    pathOf.set(moduleName(path), path);
-    needs.set(moduleName(path), rest.split(" ").filter((one) => one !== "").map(moduleName).reverse());
-  }
-  for (const line of await readLines(`${directory}/modules.softdep`, false)) {
-    const [, name = "", ...words] = line.split(" ");
-    needs.set(name, [...softBefore(words), ...needs.get(name) ?? []]);
-  }
-  const builtin = new Set((await readLines(`${directory}/modules.builtin`, false)).map(moduleName));
-
-  const wanted = names.map(moduleName);
-  wanted.forEach((name, i) => {
-    if (pathOf.has(name) || builtin.has(name)) return;
-    throw new ConfigError(
-      `Cannot load module ${names[i]}: the kernel ${baseName(directory)} has none of that name`,
-      {
-        path: "modules",
-      },
-    );
-  });
-  return closure(wanted, (name) => needs.get(name) ?? [])
-    .map((name) => pathOf.get(name))
-    .filter((path) => path !== undefined);
-}
-
-/** The modules a softdep wants loaded before: those after `pre:`. [softdep] */
-function softBefore(words: readonly string[]): string[] {
-  const result: string[] = [];
-  let before = false;
-  for (const word of words) {
-    if (word.endsWith(":")) before = word === "pre:";
-    else if (before && word !== "") result.push(moduleName(word));
-  }
-  return result;
-}
-
 /** `names` and all they need, needs first; a cycle is cut where it closes. */
 function closure(names: readonly string[], needsOf: (name: string) => readonly string[]): string[] {
   const seen = new Set<string>();
@@ -140,26 +89,8 @@ async function listModules(root: string, below: string): Promise<string[]> {
   return result;
 }
 
-async function readLines(path: string, required: boolean): Promise<string[]> {
-  try {
-    return (await Deno.readTextFile(path)).split("\n").filter((line) => line !== "" && !line.startsWith("#"));
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    if (!required) return [];
-    throw new HostError(`Cannot find modules: there is no ${path}`, {
-      operation: "open",
-      errno: "ENOENT",
-      cause: error,
-    });
-  }
-}
-
 async function writeLines(path: string, lines: readonly string[]): Promise<void> {
   await Deno.writeTextFile(path, lines.map((line) => `${line}\n`).join(""));
-}
-
-function baseName(path: string): string {
-  return path.slice(path.lastIndexOf("/") + 1);
 }
 
 /** ELF64 header and section header fields used here. [ELF] figures 4-3 and 4-8, in their 64-bit form */

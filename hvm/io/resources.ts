@@ -69,6 +69,8 @@ export interface BoardResources {
   readonly fixed?: FixedHardware;
   readonly hasPic: boolean;
   readonly hasRtc: boolean;
+  /** The CMOS byte that holds the century; absent: none does. */
+  readonly rtcCentury?: number;
   readonly hasI8042: boolean;
   readonly hasVga: boolean;
   readonly isa: readonly IsaDevice[];
