@@ -6,18 +6,19 @@
  *
  * ```
  * deno task lab svm|vmx [--irqchip user|split|kernel|all] [--kernel 6.1|6.12|all|FILE] [--guests]
- *                       [--hvm FILE] [--json FILE] [--verbose]
+ *                       [--only PATTERN] [--script TEXT] [--hvm FILE] [--json FILE] [--verbose]
  * ```
+ * `--only` runs the checks whose names match a regular expression, `--script` shell commands in place of the checks.
  * Exit status: 0 when every check passed, 1 when one failed, 2 when the lab itself could not run.
  * @module
  */
 
+import type { GuestFile } from "../firmware/initramfs.ts";
 import { build } from "./build.ts";
 import { type Check, type CheckResult, labScript, ResultReader } from "./lab/check.ts";
-import { bootChecks, guestChecks, infoChecks, IRQCHIPS } from "./lab/checks.ts";
+import { bootChecks, guestChecks, infoChecks, IRQCHIPS, scriptCheck } from "./lab/checks.ts";
 import { type LabBoot, type LabMachine, startSvm, startVmx } from "./lab/hosts.ts";
-import { CACHE_INSIDE, guestTree, labTree, packTree, type Tree } from "./lab/image.ts";
-import { cacheTree, KERNEL_LINES, kvmModules, labKernel } from "./lab/kernels.ts";
+import { cacheFiles, fileFrom, KERNEL_LINES, labHost, labInitramfs, shellInitrd } from "./lab/image.ts";
 import { ensurePrograms } from "./setup.ts";
 import { optionsFrom, say } from "./tools.ts";
 
@@ -39,6 +40,9 @@ const MACHINES: Record<Vendor, {
   vmx: { start: startVmx, bootTimeout: 120, silence: 900 },
 };
 
+/** Seconds commands given by `--script` may take. */
+const SCRIPT_TIMEOUT = 900;
+
 /** What one run of the lab is to do. */
 interface LabPlan {
   readonly vendor: Vendor;
@@ -46,13 +50,17 @@ interface LabPlan {
   readonly irqchips: readonly string[];
   readonly kernels: readonly string[];
   readonly guests: boolean;
+  /** Checks whose names match. */
+  readonly only: RegExp;
+  /** Shell commands in place of the checks; empty for the checks. */
+  readonly script: string;
   readonly verbose: boolean;
 }
 
 /** What is to be done in the lab. */
 interface LabWork {
   readonly checks: readonly Check[];
-  readonly files: Tree;
+  readonly files: readonly GuestFile[];
 }
 
 /** A judged check. */
@@ -63,17 +71,17 @@ interface Verdict extends CheckResult {
 
 /** Builds the lab's initramfs for a plan. */
 async function buildImage(plan: LabPlan, work: LabWork, scratch: string): Promise<LabBoot> {
-  const host = await labKernel();
-  const files: Tree = new Map([...work.files, ...await cacheTree(plan.kernels.filter(isLine), CACHE_INSIDE)]);
-  for (const kernel of plan.kernels.filter((kernel) => !isLine(kernel))) {
-    files.set(`guests/${kernelName(kernel)}`, { from: kernel });
-    await packTree(guestTree(), `${scratch}/guest.cpio`);
-    files.set("guests/initrd", { from: `${scratch}/guest.cpio` });
-  }
-  const modules = await kvmModules(host, plan.vendor);
-  const tree = await labTree({ hvm: plan.hvm, modules, script: labScript(work.checks), files });
+  const host = await labHost();
+  const files = [...work.files, ...await cacheFiles(plan.kernels.filter(isLine))];
+  const given = plan.kernels.filter((kernel) => !isLine(kernel));
+  for (const kernel of given) files.push(await fileFrom(`guests/${kernelName(kernel)}`, kernel));
+  if (given.length > 0) files.push({ name: "guests/initrd", bytes: await shellInitrd(host) });
+  const { vendor, hvm } = plan;
   const initramfs = `${scratch}/lab.cpio`;
-  await packTree(tree, initramfs);
+  await Deno.writeFile(
+    initramfs,
+    await labInitramfs({ host, vendor, hvm, script: labScript(work.checks), files }),
+  );
   return { kernel: host.kernel, initramfs, scratch, memory: 2048 };
 }
 
@@ -85,8 +93,10 @@ function planWork(plan: LabPlan): LabWork {
       bootChecks({ kernel: kernelName(kernel), line: isLine(kernel), irqchip, timeout })
     )
   );
-  const guests = plan.guests ? guestChecks(plan.irqchips) : { checks: [], files: new Map() };
-  return { checks: [...infoChecks(plan.vendor), ...guests.checks, ...boots], files: guests.files };
+  const guests = plan.guests ? guestChecks(plan.irqchips) : { checks: [], files: [] };
+  const checks = [...infoChecks(plan.vendor), ...guests.checks, ...boots];
+  const chosen = plan.script === "" ? checks : [scriptCheck(plan.script, SCRIPT_TIMEOUT)];
+  return { checks: chosen.filter((check) => plan.only.test(check.name)), files: guests.files };
 }
 
 /** Runs the checks and judges them. */
@@ -169,6 +179,8 @@ function readPlan(args: readonly string[]): { plan: LabPlan; json: string } {
     kernel: "6.1",
     guests: false,
     hvm: DEFAULT_HVM,
+    only: "",
+    script: "",
     json: "",
     verbose: false,
   });
@@ -182,8 +194,10 @@ function readPlan(args: readonly string[]): { plan: LabPlan; json: string } {
     throw new Error(`There is no irqchip ${unknown}; there are ${IRQCHIPS.join(", ")}`);
   }
   const kernels = options.kernel === "all" ? KERNEL_LINES : options.kernel.split(",");
-  const { guests, hvm, json, verbose } = options;
-  return { plan: { vendor, hvm, irqchips, kernels, guests, verbose }, json };
+  const { guests, hvm, script, json } = options;
+  const only = new RegExp(options.only);
+  const verbose = options.verbose || script !== "";
+  return { plan: { vendor, hvm, irqchips, kernels, guests, only, script, verbose }, json };
 }
 
 if (import.meta.main) {

@@ -16,7 +16,7 @@ const PACKAGES: Record<Need, Record<string, string>> = {
     "/usr/include/linux/kvm.h": "linux-libc-dev",
     busybox: "busybox-static",
   },
-  svm: { "qemu-system-x86_64": "qemu-system-x86", busybox: "busybox-static", cpio: "cpio" },
+  svm: { "qemu-system-x86_64": "qemu-system-x86", ldd: "libc-bin" },
   vmx: {
     bochs: "bochs",
     "/usr/share/bochs/BIOS-bochs-latest": "bochsbios",
@@ -25,8 +25,6 @@ const PACKAGES: Record<Need, Record<string, string>> = {
     "/usr/lib/grub/i386-pc/moddep.lst": "grub-pc-bin",
     xorriso: "xorriso",
     mformat: "mtools",
-    busybox: "busybox-static",
-    cpio: "cpio",
   },
   bench: { gcc: "gcc", "qemu-system-x86_64": "qemu-system-x86" },
 };

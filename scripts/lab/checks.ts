@@ -3,10 +3,10 @@
  * @module
  */
 
+import { type GuestFile, quoteForShell } from "../../firmware/initramfs.ts";
 import type { GuestProgram } from "../../tests/guests/guest.ts";
 import { GUEST_PROGRAMS } from "../../tests/guests/manifest.ts";
 import type { Check, CheckResult } from "./check.ts";
-import type { Tree } from "./image.ts";
 
 /** The irqchip modes there are. */
 export const IRQCHIPS: readonly string[] = ["user", "split", "kernel"];
@@ -22,6 +22,11 @@ export function infoChecks(vendor: "svm" | "vmx"): Check[] {
       judge: all(expectStatus(0), expectText(new RegExp(`\\b${vendor}\\b`))),
     },
   ];
+}
+
+/** Commands somebody wants to try; their status is judged. */
+export function scriptCheck(script: string, timeout: number): Check {
+  return { name: "script", script, timeout, judge: expectStatus(0) };
 }
 
 /** One kernel under one irqchip mode. */
@@ -71,12 +76,12 @@ exit $status`,
 const PROGRAMS = "programs";
 
 /** The small guests of tests/guests under the irqchip modes asked for, and the files they need. */
-export function guestChecks(irqchips: readonly string[]): { checks: Check[]; files: Tree } {
-  const files: Tree = new Map();
+export function guestChecks(irqchips: readonly string[]): { checks: Check[]; files: GuestFile[] } {
+  const files: GuestFile[] = [];
   const checks = GUEST_PROGRAMS.flatMap((program) => {
     const file = `${PROGRAMS}/${program.name.replace(/[^\w.-]+/g, "-")}`;
-    files.set(file, { bytes: program.build() });
-    if (program.initrd !== undefined) files.set(`${file}.initrd`, { bytes: program.initrd });
+    files.push({ name: file, bytes: program.build() });
+    if (program.initrd !== undefined) files.push({ name: `${file}.initrd`, bytes: program.initrd });
     return program.irqchips.filter((irqchip) => irqchips.includes(irqchip))
       .map((irqchip) => guestCheck(program, `/${file}`, irqchip));
   });
@@ -94,18 +99,13 @@ function guestCheck(program: GuestProgram, file: string, irqchip: string): Check
   return {
     name: `guest:${name.replace(/\s+/g, "-")}:${irqchip}`,
     timeout: timeoutS + 30,
-    script: `${words.map(quote).join(" ")}\nstatus=$?\necho\ncat /tmp/result.json\nexit $status`,
+    script: `${words.map(quoteForShell).join(" ")}\nstatus=$?\necho\ncat /tmp/result.json\nexit $status`,
     judge: all(
       expectStatus(expect.status),
       (result) => result.output.includes(expect.output) ? undefined : `it did not print "${expect.output}"`,
       expectText(new RegExp(`"end":\\s*"${expect.end}"`)),
     ),
   };
-}
-
-/** A word as the shell takes it. */
-function quote(word: string): string {
-  return /^[\w./:=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 /** Types to the shell only after it has asked, as a person would. */
