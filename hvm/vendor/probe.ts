@@ -1,0 +1,163 @@
+/**
+ * Finds out what this host can do and chooses an engine.
+ *
+ * Never by the processor's flags alone: a KVM without hardware virtualization exists. What decides is which KVM module
+ * is there (/sys/module) and what /dev/kvm answers.
+ * @module
+ */
+
+import { ConfigError, HostError } from "../base/errors.ts";
+import { CAP, type CapName, SYNC_X86 } from "../kvm/abi.ts";
+import { cpuVirtualization } from "../kvm/advice.ts";
+import type { CpuidEntry } from "../kvm/cpuid_list.ts";
+import { KvmSystem } from "../kvm/system.ts";
+import { tscKhz } from "../kvm/vcpu_state.ts";
+import { closeFile, OPEN, readSmallText, tryOpen } from "../sys/files.ts";
+import type { FeatureName } from "../x86/cpuid.ts";
+import type { IrqchipMode, Quirk, VendorCaps } from "./ops.ts";
+import { HOST_POLICY, type KvmVendor, quirksOf } from "./quirks.ts";
+
+/** What the user may ask for. */
+export type EngineRequest = "auto" | "kvm" | "soft";
+
+/** What probing reads of the host; tests hand in their own. */
+export interface HostFiles {
+  /** True when the directory or file is there. */
+  exists(path: string): boolean;
+  /** Text of a small file, empty when it is not there. */
+  read(path: string): string;
+}
+
+/** The answer. */
+export interface Probe {
+  readonly vendor: KvmVendor;
+  readonly caps: VendorCaps;
+  /** One line: which engine and why. */
+  readonly reason: string;
+  readonly quirks: readonly Quirk[];
+  /** Features CPUID must not show here. */
+  readonly hiddenFeatures: readonly FeatureName[];
+  /** What KVM can offer. */
+  readonly supportedCpuid: readonly CpuidEntry[];
+  /** What KVM answers for each capability that is there. */
+  readonly capabilities: Readonly<Partial<Record<CapName, number>>>;
+}
+
+/** The running system's files. */
+export const HOST_FILES: HostFiles = {
+  exists(path) {
+    const fd = tryOpen(path, OPEN.READ_ONLY);
+    if (fd >= 0) closeFile(fd);
+    return fd >= 0;
+  },
+  read: (path) => readSmallText(path),
+};
+
+const KINDS: readonly { readonly vendor: KvmVendor; readonly module: string; readonly text: string }[] = [
+  { vendor: "vmx", module: "kvm_intel", text: "KVM on Intel VT-x" },
+  { vendor: "svm", module: "kvm_amd", text: "KVM on AMD SVM" },
+  { vendor: "pvm", module: "kvm_pvm", text: "KVM without hardware virtualization" },
+];
+
+const SOFT_MISSING = "the soft engine is not part of this version of hvm yet";
+
+/**
+ * Chooses the engine.
+ * @throws {ConfigError} when `soft` is asked for, which does not exist yet.
+ * @throws {HostError} when KVM cannot be used, with a sentence that says what to do.
+ */
+export function probe(
+  request: EngineRequest,
+  options: { device?: string; files?: HostFiles } = {},
+): Probe {
+  if (request === "soft") {
+    throw new ConfigError(`Cannot use --engine soft: ${SOFT_MISSING}; use --engine kvm`, { path: "engine" });
+  }
+  const files = options.files ?? HOST_FILES;
+  const system = KvmSystem.open(options.device);
+  try {
+    const vendor = kvmVendor(files);
+    return {
+      vendor,
+      caps: readCaps(system, vendor, files),
+      reason: reasonFor(vendor, request),
+      quirks: quirksOf(vendor),
+      hiddenFeatures: HOST_POLICY[vendor].hiddenFeatures,
+      supportedCpuid: system.supportedCpuid(),
+      capabilities: readCapabilities(system),
+    };
+  } finally {
+    system.close();
+  }
+}
+
+/**
+ * Which kind of KVM this is. Kernels with several modules built in have the directories of all of them: then the
+ * processor's flags say which one is at work.
+ * @throws {HostError} when it is none of those hvm knows.
+ */
+export function kvmVendor(files: HostFiles = HOST_FILES): KvmVendor {
+  const present = KINDS.filter(({ module }) => files.exists(`/sys/module/${module}`));
+  const flag = cpuVirtualization(files.read("/proc/cpuinfo"));
+  const chosen = present.find(({ vendor }) => vendor === flag) ??
+    present.find(({ vendor }) => vendor === "pvm") ??
+    (present.length === 1 ? present[0] : undefined);
+  if (chosen !== undefined) return chosen.vendor;
+  throw new HostError(
+    "Cannot use KVM of this host: it is of a kind hvm does not know (/sys/module has none of kvm_intel, kvm_amd, " +
+      `kvm_pvm that fits the processor); ${SOFT_MISSING}, so use another host`,
+    { operation: "probe" },
+  );
+}
+
+function reasonFor(vendor: KvmVendor, request: EngineRequest): string {
+  const { text, module } = KINDS.find((kind) => kind.vendor === vendor)!;
+  const asked = request === "auto" ? "the fastest engine here" : "as asked";
+  const what = `engine kvm (${vendor}): ${text} (${module}), ${asked}`;
+  if (vendor !== "pvm") return what;
+  return `${what}; stock kernels stop here at instructions it lacks, and ${SOFT_MISSING}`;
+}
+
+function readCaps(system: KvmSystem, vendor: KvmVendor, files: HostFiles): VendorCaps {
+  const has = (name: CapName) => system.capability(name) !== 0;
+  const irqchips: IrqchipMode[] = ["user"];
+  if (has("SPLIT_IRQCHIP") && has("SIGNAL_MSI")) irqchips.push("split");
+  if (has("IRQCHIP") && has("PIT2")) irqchips.push("kernel");
+  const everySet = SYNC_X86.REGS | SYNC_X86.SREGS | SYNC_X86.EVENTS;
+  const emulatesRealMode = vendor === "vmx" &&
+    /^[N0]/.test(files.read("/sys/module/kvm_intel/parameters/unrestricted_guest"));
+  return {
+    vendor,
+    realMode: !emulatesRealMode,
+    stockGuests: vendor !== "pvm",
+    irqchips,
+    syncRegs: (system.capability("SYNC_REGS") & everySet) === everySet,
+    coalescedIo: has("COALESCED_MMIO") && has("COALESCED_PIO"),
+    readonlyMemory: has("READONLY_MEM"),
+    msrExits: has("X86_USER_SPACE_MSR") && has("X86_MSR_FILTER"),
+    maxCpus: Math.max(1, system.capability("MAX_VCPUS") || system.capability("NR_VCPUS")),
+    tscKhz: readTscKhz(system),
+  };
+}
+
+/** Only a processor can be asked, so a machine is made for the question: about a millisecond. */
+function readTscKhz(system: KvmSystem): number {
+  const vm = system.createVm();
+  try {
+    const vcpu = vm.createVcpu(0);
+    const khz = tscKhz(vcpu);
+    vcpu.close();
+    return khz;
+  } finally {
+    vm.close();
+  }
+}
+
+function readCapabilities(system: KvmSystem): Partial<Record<CapName, number>> {
+  const result: Partial<Record<CapName, number>> = {};
+  for (const name of Object.keys(CAP) as CapName[]) {
+    const value = system.capability(name);
+    if (value !== 0) result[name] = value;
+  }
+  return result;
+}

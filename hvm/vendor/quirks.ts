@@ -1,0 +1,246 @@
+/**
+ * What is peculiar about kinds of hosts: rows with evidence and test, and the policy that follows from them.
+ *
+ * A test named here is found by its name; one that shows a peculiarity of a host runs on that host alone. The numbers
+ * of instructions and times were measured with one program on the bare processor and under KVM.
+ * @module
+ */
+
+import { X86_QUIRK } from "../kvm/abi.ts";
+import type { FeatureName } from "../x86/cpuid.ts";
+import type { Quirk, VendorName } from "./ops.ts";
+
+const ALL_KVM = ["vmx", "svm", "pvm"] as const;
+
+/** Every known peculiarity. */
+export const QUIRKS: readonly Quirk[] = [
+  {
+    id: "vmx-task-state",
+    hosts: ["vmx"],
+    evidence:
+      "kvm_intel needs three pages for a task state and one for an identity map while the guest is in real " +
+      "mode without unrestricted guest; KVM_RUN fails where they are missing or hidden by other memory",
+    answer: "the pages the board keeps free below the BIOS are named before the first processor is made",
+    test: "a machine of each irqchip mode runs a real-mode guest",
+  },
+  {
+    id: "vmx-no-unrestricted-guest",
+    hosts: ["vmx"],
+    evidence:
+      "where kvm_intel's parameter unrestricted_guest is N, KVM emulates real and 16-bit protected mode",
+    answer:
+      "the fact caps.realMode is false there; loaders enter kernels in 64-bit mode, which needs neither",
+    test: "facts follow the module's parameters",
+  },
+  {
+    id: "hypercall-patching",
+    hosts: ALL_KVM,
+    evidence:
+      "KVM overwrites the other vendor's hypercall instruction in guest memory with its own (VMCALL, VMMCALL); " +
+      "on pvm the rewritten instruction traps again, for ever, inside KVM_RUN",
+    answer:
+      "KVM_X86_QUIRK_FIX_HYPERCALL_INSN is disabled where the kernel can (5.19 and newer): the instruction faults",
+    test: "the other vendor's hypercall instruction faults and stays as it is",
+  },
+  {
+    id: "out-7e-rip",
+    hosts: ALL_KVM,
+    evidence: "for OUT to port 7Eh alone KVM moves RIP before the exit",
+    answer: "KVM_X86_QUIRK_OUT_7E_INC_RIP is disabled where the kernel can",
+    test: "RIP is behind the OUT once the exit is complete, port 7Eh included",
+  },
+  {
+    id: "svm-topology-leaves",
+    hosts: ["svm"],
+    evidence:
+      "KVM_GET_SUPPORTED_CPUID reports the host's own leaves 8000001Dh, 8000001Eh, 0Bh: APIC ids and sharing of " +
+      "the processor the call happened to run on",
+    answer: "the CPUID policy writes these leaves from the machine's own processors",
+    test: "AMD topology leaves are the machine's own",
+  },
+  {
+    id: "svm-decode-assists",
+    hosts: ["svm"],
+    evidence:
+      "processors without DecodeAssists (CPUID 8000000Ah EDX bit 7; QEMU's software CPU among them) hand KVM no " +
+      "instruction bytes, so an exit may come without them",
+    answer: "the bytes are read from guest memory by the guest's page tables",
+    test: "the bytes of an instruction are read from memory when the exit has none",
+  },
+  {
+    id: "user-cr8",
+    hosts: ALL_KVM,
+    evidence:
+      "without an APIC in KVM, kvm_run.cr8 is written into the processor at every entry, over synced registers",
+    answer: "CR8 is set in the run page as well, and read from there",
+    test: "CR8 goes in and out through the run page",
+  },
+  {
+    id: "user-mp-state",
+    hosts: ALL_KVM,
+    evidence: "without an APIC in KVM, KVM_SET_MP_STATE takes RUNNABLE alone",
+    answer: "waiting for INIT and SIPI is hvm's; the processor is not entered meanwhile",
+    test: "without an APIC in KVM a processor is runnable and nothing else",
+  },
+  {
+    id: "user-tsc-deadline",
+    hosts: ALL_KVM,
+    evidence:
+      "without an APIC in KVM, writes to IA32_TSC_DEADLINE vanish; kvm_intel takes them before any MSR filter",
+    answer: "TSC-deadline is hidden in CPUID with irqchip user",
+    test: "a user APIC hides what needs KVM's",
+  },
+  {
+    id: "user-x2apic",
+    hosts: ALL_KVM,
+    evidence:
+      "x2APIC registers (800h to 8FFh) cannot be filtered; without an APIC in KVM they exit with reason INVAL " +
+      "where such exits are on, and fault otherwise",
+    answer: "x2APIC is hidden with irqchip user unless MSR exits are on",
+    test: "x2APIC registers exit when MSR exits are on",
+  },
+  {
+    id: "pvm-modes",
+    hosts: ["pvm"],
+    evidence:
+      "real mode, 32-bit protected mode without paging and 64-bit mode work; every other paging mode ends in a " +
+      "fault at the write of CR0, or in a triple fault when set from outside",
+    answer: "caps.stockGuests is false; loaders enter in 64-bit mode",
+    test: "32-bit paging does not run without hardware virtualization",
+  },
+  {
+    id: "pvm-ring0-emulated",
+    hosts: ["pvm"],
+    evidence:
+      "only 64-bit ring 3 runs natively; all else is emulated at 3.8 to 5.1 million instructions a second, string " +
+      "moves at 2 to 15 MiB/s",
+    answer: "payloads are unpacked on the host; nothing compares times with those of another host",
+    test: "supervisor code runs, slowly, and says so in the facts",
+  },
+  {
+    id: "pvm-late-events",
+    hosts: ["pvm"],
+    evidence:
+      "emulated code runs in batches (kvm_pvm's parameter pvm_emul_batch, 1024 instructions) and takes interrupts, " +
+      "NMIs and window requests only between them, so a HLT may come first",
+    answer: "a halted processor with something to take is entered again, as on every host",
+    test: "the interrupt window opens after STI and its shadow, not before",
+  },
+  {
+    id: "pvm-no-system-calls",
+    hosts: ["pvm"],
+    evidence: "SYSCALL in ring 3 goes to LSTAR still in ring 3; INT n there is #UD; SYSENTER is unknown",
+    answer: "caps.stockGuests is false: no ordinary user space runs",
+    test: "facts follow the module's parameters",
+  },
+  {
+    id: "pvm-iopl",
+    hosts: ["pvm"],
+    evidence: "IN and OUT in ring 3 are #GP whatever IOPL is",
+    answer: "none is needed: stock systems do port I/O in ring 0",
+    test: "facts follow the module's parameters",
+  },
+  {
+    id: "pvm-cpuid",
+    hosts: ["pvm"],
+    evidence:
+      "features of the host are ORed into what KVM_SET_CPUID2 set; only bits KVM_GET_SUPPORTED_CPUID reports can " +
+      "be cleared",
+    answer: "what ring 0 cannot execute is hidden as far as that goes; --cpu baseline is refused",
+    test: "the host's features shine through CPUID without hardware virtualization",
+  },
+  {
+    id: "pvm-request-cost",
+    hosts: ["pvm"],
+    evidence:
+      "every request about a processor costs 7.5 us, as much as an exit; requests about the machine 0.1 us",
+    answer: "all registers travel with the exit, and interrupts go in with the registers",
+    test: "an interrupt goes in with the registers",
+  },
+  {
+    id: "pvm-emulator-gaps",
+    hosts: ["pvm"],
+    evidence:
+      "in ring 0 KVM lacks CMPXCHG16B, POPCNT, CRC32, BMI, ADX, MOVDIRI, deep ENTER, INT n, INT3, ICEBP, UD0, UD1, " +
+      "SYSENTER, RDTSCP, XGETBV, XSETBV, XSAVE, LDMXCSR, STMXCSR, CLWB, STAC, CLAC, INVPCID, LAR, LSL, VERR, VERW, " +
+      "MONITOR, MWAIT, most x87, AVX and SSE beyond plain moves: internal error 1 with the bytes",
+    answer: "the exit carries the bytes to the diagnosis; the same guest runs under the other engines",
+    test: "an instruction KVM cannot emulate ends the run with its bytes",
+  },
+  {
+    id: "pvm-lzcnt",
+    hosts: ["pvm"],
+    evidence: "LZCNT and TZCNT run as BSR and BSF in ring 0, without an error; MOVBE and RDPID are #UD there",
+    answer: "none is possible from outside; the features are hidden as far as pvm-cpuid allows",
+    test: "LZCNT runs as BSR without hardware virtualization",
+  },
+  {
+    id: "pvm-debug",
+    hosts: ["pvm"],
+    evidence:
+      "single-step works everywhere but in 64-bit ring 3, execute breakpoints in ring 0 alone, watchpoints nowhere",
+    answer: "debuggers are told by caps.stockGuests",
+    test: "facts follow the module's parameters",
+  },
+  {
+    id: "pvm-kernel-apic",
+    hosts: ["pvm"],
+    evidence: "KVM's own APIC loses NMIs and TSC-deadline interrupts on such hosts",
+    answer: "irqchip auto takes user; tests of NMI and TSC-deadline are left out in the other modes",
+    test: "facts follow the module's parameters",
+  },
+  {
+    id: "pvm-no-smm",
+    hosts: ["pvm"],
+    evidence: "KVM_CAP_X86_SMM and KVM_CAP_NESTED_STATE are absent",
+    answer: "nothing here uses system management mode or nesting on KVM",
+    test: "facts follow the module's parameters",
+  },
+];
+
+/** The rows for one kind of host. */
+export function quirksOf(vendor: VendorName): Quirk[] {
+  return QUIRKS.filter((quirk) => quirk.hosts.includes(vendor));
+}
+
+/** A kind of KVM. */
+export type KvmVendor = Exclude<VendorName, "soft">;
+
+/** What a machine is given because of the rows above. */
+export interface HostPolicy {
+  /** See `vmx-task-state`. */
+  readonly needsTaskState: boolean;
+  /** KVM's own compatibility quirks that are switched off, a set of X86_QUIRK bits. */
+  readonly disabledQuirks: number;
+  /** CPUID features not to be shown. */
+  readonly hiddenFeatures: readonly FeatureName[];
+}
+
+const DISABLED = X86_QUIRK.FIX_HYPERCALL_INSN | X86_QUIRK.OUT_7E_INC_RIP;
+
+/** See `pvm-emulator-gaps` and `hypercall-patching`. */
+const PVM_HIDDEN: readonly FeatureName[] = [
+  "CX16",
+  "SSE4_2",
+  "MOVBE",
+  "POPCNT",
+  "XSAVE",
+  "OSXSAVE",
+  "PCID",
+  "RDTSCP",
+  "LA57",
+  "TSC_DEADLINE",
+  "KVM_PV_UNHALT",
+  "KVM_PV_TLB_FLUSH",
+  "KVM_PV_SEND_IPI",
+  "KVM_PV_SCHED_YIELD",
+  "KVM_ASYNC_PF",
+  "KVM_ASYNC_PF_INT",
+];
+
+/** The policy for each kind of KVM host. */
+export const HOST_POLICY: Readonly<Record<KvmVendor, HostPolicy>> = {
+  vmx: { needsTaskState: true, disabledQuirks: DISABLED, hiddenFeatures: [] },
+  svm: { needsTaskState: false, disabledQuirks: DISABLED, hiddenFeatures: [] },
+  pvm: { needsTaskState: false, disabledQuirks: DISABLED, hiddenFeatures: PVM_HIDDEN },
+};
