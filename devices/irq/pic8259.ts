@@ -2,7 +2,9 @@
  * The pair of Intel 8259A interrupt controllers of a PC, with the edge/level registers of the PIIX3.
  *
  * The secondary chip's INT output is input 2 of the primary. What the pair offers the processor is one INT line and
- * {@linkcode Pic8259.acknowledge}, which stands for the two INTA cycles.
+ * {@linkcode Pic8259.acknowledge}, which stands for the two INTA cycles. Nothing can change between the two here, so the
+ * spurious vector a guest sees is that of the primary's level 7; the secondary's (IRQ 15) would need a request that goes
+ * away after the first.
  *
  * Sources: [8259A] Intel 8259A data sheet, order 231468; [PIIX3] Intel 82371SB data sheet, order 290550.
  * Deviates: MCS-80/85 mode answers an acknowledge with a vector, as 8086 mode does; LTIM of ICW1 does nothing, since
