@@ -8,7 +8,7 @@
  * @module
  */
 
-import { PAGE_SIZE, pageOf } from "./addr.ts";
+import { ADDRESS_LIMIT, PAGE_SIZE, pageOf } from "./addr.ts";
 import { type Range, Ranges } from "./ranges.ts";
 
 /** One mapped piece. */
@@ -53,6 +53,8 @@ export class GuestMemory {
 
   /** True when all of `gpa` to `gpa + length` is memory the guest may write. */
   isRam(gpa: number, length: number): boolean {
+    // Guests hand over 64-bit numbers; past 2^53 the sum below would not move on.
+    if (gpa + length > ADDRESS_LIMIT) return false;
     for (let at = gpa; at < gpa + length;) {
       const range = this.#find(at);
       if (range === undefined || range.value.readonly) return false;
