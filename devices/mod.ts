@@ -19,6 +19,8 @@ export { Bar, type BarKind, type BarOptions } from "./pci/bar.ts";
 export { type ConfigHeader, ConfigSpace } from "./pci/config.ts";
 export { ConfigPorts } from "./pci/config_ports.ts";
 export { I440fx, type I440fxOptions, type ShadowSegment } from "./pci/i440fx.ts";
+export { Msi } from "./pci/msi.ts";
+export { type MsiSender, Msix, type MsixOptions } from "./pci/msix.ts";
 export { Piix3 } from "./pci/piix3.ts";
 export { Piix4Pm, type Piix4PmOptions } from "./pci/piix4_pm.ts";
 export { PirqRouter } from "./pci/pirq.ts";
