@@ -133,7 +133,7 @@ async function follow(machine: LabMachine, checks: readonly Check[], plan: LabPl
     }, silence * 1000);
     last.push(line);
     if (last.length > 40) last.shift();
-    if (plan.verbose) say(`  | ${line.trimEnd()}`);
+    if (plan.verbose) say(`  | ${line.trimEnd().replace(/^@@lab output \S+ ?/, "")}`);
     const result = reader.line(line);
     if (result === undefined) continue;
     const reason = checks.find((check) => check.name === result.name)?.judge(result);
