@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { dword, mem } from "../testing/asm.ts";
+import { mem } from "../testing/asm.ts";
 import { kvmTest } from "../testing/kvm.ts";
 import { GPR, RFLAGS } from "../x86/state.ts";
 import { BLOCKED, EXIT, type Exit, type ExitKind } from "./ops.ts";
@@ -8,6 +8,7 @@ import {
   type Guest,
   guest,
   type GuestOptions,
+  hostProbe,
   setGate64,
   setVector16,
   startState,
