@@ -26,7 +26,7 @@ const PACKAGES: Record<Need, Record<string, string>> = {
     xorriso: "xorriso",
     mformat: "mtools",
   },
-  bench: { gcc: "gcc", "qemu-system-x86_64": "qemu-system-x86" },
+  bench: { gcc: "gcc", "/usr/include/stdio.h": "libc6-dev", "qemu-system-x86_64": "qemu-system-x86" },
 };
 
 /**
