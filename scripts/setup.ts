@@ -13,6 +13,7 @@ const PACKAGES: Record<Need, Record<string, string>> = {
   test: {
     iasl: "acpica-tools",
     gcc: "gcc",
+    "/usr/include/stdio.h": "libc6-dev",
     "/usr/include/linux/kvm.h": "linux-libc-dev",
     busybox: "busybox-static",
   },
