@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { ConfigError } from "../base/errors.ts";
+import { kvmTest } from "../testing/kvm.ts";
+import { type HostFiles, kvmVendor, probe } from "./probe.ts";
+
+function host(modules: string[], flags: string, extra: Record<string, string> = {}): HostFiles {
+  return {
+    exists: (path) => modules.some((name) => path === `/sys/module/${name}`),
+    read: (path) => path === "/proc/cpuinfo" ? `flags\t\t: fpu ${flags} sse\n` : extra[path] ?? "",
+  };
+}
+
+Deno.test("the kind of KVM follows the module, and the flags where several are there", () => {
+  assert.equal(kvmVendor(host(["kvm", "kvm_intel"], "vmx")), "vmx");
+  assert.equal(kvmVendor(host(["kvm", "kvm_amd"], "svm")), "svm");
+  assert.equal(kvmVendor(host(["kvm", "kvm_pvm"], "")), "pvm");
+  assert.equal(kvmVendor(host(["kvm", "kvm_intel", "kvm_amd"], "svm")), "svm");
+  assert.equal(kvmVendor(host(["kvm", "kvm_intel", "kvm_amd"], "vmx")), "vmx");
+  assert.equal(kvmVendor(host(["kvm", "kvm_intel", "kvm_amd", "kvm_pvm"], "")), "pvm");
+  // Flags alone decide nothing: some hosts hide them from /proc/cpuinfo.
+  assert.equal(kvmVendor(host(["kvm", "kvm_intel"], "")), "vmx");
+});
+
+Deno.test("a KVM of an unknown kind is refused with a sentence", () => {
+  for (const files of [host(["kvm"], "vmx"), host(["kvm", "kvm_intel", "kvm_amd"], "")]) {
+    assert.throws(() => kvmVendor(files), {
+      name: "HostError",
+      message: /^Cannot use KVM of this host: it is of a kind hvm does not know .*use another host$/,
+    });
+  }
+});
+
+Deno.test("the soft engine is named as missing", () => {
+  assert.throws(() => probe("soft"), (error) => {
+    assert.ok(error instanceof ConfigError);
+    assert.equal(error.path, "engine");
+    assert.match(error.message, /soft engine is not part of this version .* use --engine kvm/);
+    return true;
+  });
+});
+
+Deno.test("a missing device is refused before anything else is looked at", () => {
+  assert.throws(() => probe("auto", { device: "/nonexistent/kvm", files: host([], "") }), {
+    name: "HostError",
+    errno: "ENOENT",
+    message: /^Cannot use \/nonexistent\/kvm: there is no KVM, .*nested virtualization/,
+  });
+});
+
+kvmTest("probing says what this host can do, and why it was chosen", {}, () => {
+  const result = probe("auto");
+  assert.match(result.reason, /^engine kvm \((vmx|svm|pvm)\): KVM /);
+  assert.equal(result.reason.includes("\n"), false);
+  assert.ok(result.caps.irqchips.includes("user"));
+  assert.ok(result.caps.tscKhz > 100_000 && result.caps.maxCpus >= 1);
+  assert.ok(result.supportedCpuid.length > 5 && result.quirks.length > 3);
+  assert.equal(result.capabilities.USER_MEMORY, 1);
+  assert.deepEqual(structuredClone(result.caps), result.caps);
+});
+
+kvmTest("facts follow the module's parameters", {}, () => {
+  const parameter = "/sys/module/kvm_intel/parameters/unrestricted_guest";
+  const facts = (modules: string[], flags: string, text: string) =>
+    probe("kvm", { files: host(modules, flags, { [parameter]: text }) }).caps;
+  assert.equal(facts(["kvm_intel"], "vmx", "Y\n").realMode, true);
+  assert.equal(facts(["kvm_intel"], "vmx", "N\n").realMode, false);
+  assert.equal(facts(["kvm_amd"], "svm", "").realMode, true);
+  assert.equal(facts(["kvm_amd"], "svm", "").stockGuests, true);
+  assert.equal(facts(["kvm_pvm"], "", "").stockGuests, false);
+});

@@ -1,0 +1,160 @@
+import assert from "node:assert/strict";
+import { GUESTDBG } from "../kvm/abi.ts";
+import { setGuestDebug } from "../kvm/vcpu_state.ts";
+import { mem, qword } from "../testing/asm.ts";
+import { kvmTest } from "../testing/kvm.ts";
+import { CR0, CR4, GPR } from "../x86/state.ts";
+import { EXIT, type Exit, type ExitKind } from "./ops.ts";
+import { QUIRKS, quirksOf } from "./quirks.ts";
+import { AT, guest, hostProbe, setGate64, setVector16, startState } from "./vendor_rig.ts";
+import { kvmMissing } from "../testing/kvm.ts";
+
+const vendor = kvmMissing() === undefined ? hostProbe().vendor : undefined;
+/** Why a test of a peculiarity of one kind of host does not run here. */
+const only = (kind: string) => vendor === kind ? undefined : `this host is not ${kind}`;
+
+function expectKind(exit: Exit, kind: ExitKind): Exit {
+  assert.equal(exit.kind, kind, `code ${exit.code}, info ${exit.info}`);
+  return exit;
+}
+
+kvmTest("a filtered MSR is answered, faulted and written", { needs: ["X86_MSR_FILTER"] }, () => {
+  using g = guest((a) => {
+    a.mov("ecx", 0x40000123).rdmsr().out(0x80, "eax").mov("eax", 0x55).mov("edx", 0x66).wrmsr();
+    a.out(0x81, "al").rdmsr().out(0x82, "al").wrmsr().out(0x83, "al").hlt();
+    a.label("gp").mov("al", 13).out(0x84, "al").add("rsp", 8).add(qword(mem("rsp")), 2).iretq();
+  }, { mode: "long", msrExits: [{ base: 0x40000100, count: 0x100, read: true, write: true }] });
+  setGate64(g, 13, "gp");
+  assert.equal(expectKind(g.run(), EXIT.MSR_READ).msr, 0x40000123);
+  g.exit.value = 0x1_0000_0042n;
+  expectKind(g.run(), EXIT.IO);
+  assert.deepEqual([g.exit.port, ...g.exit.data], [0x80, 0x42, 0, 0, 0]);
+  expectKind(g.run(), EXIT.MSR_WRITE);
+  assert.deepEqual([g.exit.msr, g.exit.value], [0x40000123, 0x6600000055n]);
+  assert.equal(expectKind(g.run(), EXIT.IO).port, 0x81);
+  expectKind(g.run(), EXIT.MSR_READ);
+  g.exit.fault = true;
+  assert.equal(expectKind(g.run(), EXIT.IO).port, 0x84);
+  assert.equal(expectKind(g.run(), EXIT.IO).port, 0x82);
+  expectKind(g.run(), EXIT.MSR_WRITE);
+  g.exit.fault = true;
+  assert.equal(expectKind(g.run(), EXIT.IO).port, 0x84);
+  assert.equal(expectKind(g.run(), EXIT.IO).port, 0x83);
+});
+
+kvmTest(
+  "an MSR answer is kept when the state is read before the next run",
+  { needs: ["X86_MSR_FILTER"] },
+  () => {
+    using g = guest((a) => a.mov("ecx", 0x40000123).rdmsr().hlt(), {
+      msrExits: [{ base: 0x40000123, count: 1, read: true, write: true }],
+    });
+    expectKind(g.run(), EXIT.MSR_READ);
+    g.exit.value = 0x7_0000_0009n;
+    const { gpr } = g.ops.readState(g.cpu);
+    assert.deepEqual([gpr[GPR.RAX], gpr[GPR.RDX]], [9n, 7n]);
+    expectKind(g.run(), EXIT.HLT);
+  },
+);
+
+kvmTest("x2APIC registers exit when MSR exits are on", { needs: ["X86_MSR_FILTER"] }, () => {
+  using g = guest((a) => {
+    a.mov("ecx", 0x1b).mov("eax", 0xfee00d00).xor("edx", "edx").wrmsr().mov("ecx", 0x802).rdmsr();
+    a.out(0x80, "al").hlt();
+  }, {
+    msrExits: [],
+    cpuid: (supported) =>
+      supported.map((leaf) => leaf.leaf === 1 ? { ...leaf, ecx: (leaf.ecx | 1 << 21) >>> 0 } : leaf),
+  });
+  assert.equal(expectKind(g.run(), EXIT.MSR_READ).msr, 0x802);
+  g.exit.value = 3n;
+  assert.equal(expectKind(g.run(), EXIT.IO).data[0], 3);
+});
+
+kvmTest("the other vendor's hypercall instruction faults and stays as it is", {
+  needs: ["DISABLE_QUIRKS2"],
+}, () => {
+  using g = guest((a) => {
+    a.label("call").db(0x0f, 0x01, vendor === "vmx" ? 0xd9 : 0xc1).hlt();
+    a.label("ud").mov("al", 6).out(0x80, "al").hlt();
+  });
+  setVector16(g, 6, "ud");
+  const before = g.ram.slice(AT.CODE, AT.CODE + 4);
+  expectKind(g.run(), EXIT.IO);
+  assert.deepEqual(g.ram.slice(AT.CODE, AT.CODE + 4), before);
+});
+
+kvmTest("single steps come as debug exits with the program counter", {}, () => {
+  using g = guest((a) => a.nop().nop().hlt());
+  setGuestDebug(g.cpu.vcpu, GUESTDBG.ENABLE | GUESTDBG.SINGLESTEP);
+  const exit = expectKind(g.run(), EXIT.DEBUG);
+  assert.deepEqual([exit.code, exit.gpa], [1, AT.CODE + 1]);
+  assert.equal(expectKind(g.run(), EXIT.DEBUG).gpa, AT.CODE + 2);
+  setGuestDebug(g.cpu.vcpu, 0);
+  expectKind(g.run(), EXIT.HLT);
+});
+
+kvmTest("code where there is no memory ends the run with an internal error", {}, () => {
+  using g = guest((a) => a.mov("rax", 0xd0000000).jmp("rax"), { mode: "long" });
+  assert.equal(expectKind(g.run(), EXIT.INTERNAL_ERROR).code, 1);
+});
+
+kvmTest("an instruction KVM cannot emulate ends the run with its bytes", { skip: only("pvm") }, () => {
+  using g = guest((a) => a.mov("eax", 0xff).db(0xf3, 0x0f, 0xb8, 0xc0).hlt(), { mode: "long" }); // popcnt eax, eax
+  const exit = expectKind(g.run(), EXIT.INTERNAL_ERROR);
+  assert.equal(exit.code, 1);
+  assert.deepEqual([...exit.bytes.subarray(0, 4)], [0xf3, 0x0f, 0xb8, 0xc0]);
+  assert.deepEqual([...g.ops.instructionBytes(g.cpu).subarray(0, 4)], [0xf3, 0x0f, 0xb8, 0xc0]);
+  g.ops.skipInstruction(g.cpu, 4);
+  expectKind(g.run(), EXIT.HLT);
+});
+
+kvmTest("32-bit paging does not run without hardware virtualization", { skip: only("pvm") }, () => {
+  using g = guest((a) => a.out(0x80, "al").hlt(), { mode: "flat" });
+  const state = startState("flat");
+  state.cr0 |= BigInt(CR0.PG);
+  state.cr4 |= BigInt(CR4.PSE);
+  state.cr3 = 0x30000n;
+  new DataView(g.ram.buffer, g.ram.byteOffset).setUint32(0x30000, 0x87, true);
+  g.ops.writeState(g.cpu, state);
+  assert.notEqual(g.run().kind, EXIT.IO);
+});
+
+kvmTest("LZCNT runs as BSR without hardware virtualization", { skip: only("pvm") }, () => {
+  using g = guest((a) => a.mov("eax", 1).db(0xf3, 0x0f, 0xbd, 0xc0).out(0x80, "al").hlt(), { mode: "long" });
+  assert.equal(expectKind(g.run(), EXIT.IO).data[0], 0); // LZCNT says 31
+});
+
+kvmTest(
+  "the host's features shine through CPUID without hardware virtualization",
+  { skip: only("pvm") },
+  () => {
+    using g = guest(
+      (a) => a.mov("eax", 1).xor("ecx", "ecx").cpuid().mov("eax", "edx").out(0x80, "eax").hlt(),
+      {
+        mode: "long",
+        cpuid: (supported) => supported.map((leaf) => leaf.leaf === 1 ? { ...leaf, ecx: 0, edx: 0 } : leaf),
+      },
+    );
+    const [b0, b1, b2, b3] = expectKind(g.run(), EXIT.IO).data;
+    assert.notEqual(b0! | b1! | b2! | b3!, 0);
+  },
+);
+
+kvmTest("supervisor code runs, slowly, and says so in the facts", { skip: only("pvm") }, () => {
+  const { caps, reason } = hostProbe();
+  assert.equal(caps.stockGuests, false);
+  assert.match(reason, /^engine kvm \(pvm\): .*; stock kernels stop here/);
+  using g = guest((a) => a.mov("ecx", 20000).label("again").dec("ecx").jnz("again").hlt(), { mode: "long" });
+  expectKind(g.run(), EXIT.HLT);
+});
+
+Deno.test("every quirk names hosts, evidence, answer and test, once each", () => {
+  assert.equal(new Set(QUIRKS.map(({ id }) => id)).size, QUIRKS.length);
+  for (const { id, hosts, evidence, answer, test } of QUIRKS) {
+    assert.match(id, /^[a-z0-9-]+$/);
+    assert.ok(hosts.length > 0 && evidence.length > 20 && answer.length > 20 && test.length > 10, id);
+  }
+  for (const kind of ["vmx", "svm", "pvm"] as const) assert.ok(quirksOf(kind).length >= 4);
+  assert.deepEqual(quirksOf("soft"), []);
+});

@@ -1,0 +1,63 @@
+/**
+ * The other thread of the vendor tests: attaches to a machine by plain numbers, makes its processor there and runs it.
+ * @module
+ */
+
+import { bytesAt } from "../sys/memory.ts";
+import { monotonicNs } from "../sys/timers.ts";
+import { emptyExit } from "./kvm_exits.ts";
+import { attachMachine, type KvmMachineHandle } from "./kvm_machine.ts";
+import { EXIT, type VendorCaps } from "./ops.ts";
+import { kvmTableFor } from "./table.ts";
+import { startState } from "./vendor_rig.ts";
+
+/** What the worker is told. */
+export interface WorkerRigOrder {
+  readonly handle: KvmMachineHandle;
+  readonly caps: VendorCaps;
+  readonly ramAddress: number;
+  readonly ramLength: number;
+  /** Word 0 counts the requests made, word 1 those seen, word 2 ends it. */
+  readonly words: SharedArrayBuffer;
+  /** Requests are seen only when the guest has halted, so that the next kick meets a sleeping processor. */
+  readonly halting: boolean;
+  /** Ends it whatever happens, in ns. */
+  readonly limitNs: number;
+}
+
+const scope = globalThis as unknown as {
+  onmessage: (event: { data: WorkerRigOrder }) => void;
+  postMessage(message: unknown): void;
+  close(): void;
+};
+
+scope.onmessage = ({ data: order }) => {
+  const ops = kvmTableFor(order.caps);
+  const ram = bytesAt(order.ramAddress, order.ramLength);
+  const machine = attachMachine(order.handle, (gpa, length) => ram.slice(gpa, gpa + length));
+  const cpu = ops.construct(machine, 0);
+  ops.writeState(cpu, startState("real"));
+  scope.postMessage(cpu.kick.handle);
+  const words = new Int32Array(order.words);
+  const exit = emptyExit();
+  const end = monotonicNs() + order.limitNs;
+  const kinds = new Set<number>();
+  let halts = 0;
+  while (Atomics.load(words, 2) === 0 && monotonicNs() < end) {
+    cpu.kick.setAlarm(end);
+    ops.run(cpu, exit);
+    kinds.add(exit.kind);
+    if (exit.kind === EXIT.INTERRUPTED) cpu.kick.take();
+    if (!order.halting || exit.kind === EXIT.HLT) {
+      Atomics.store(words, 1, Atomics.load(words, 0));
+      Atomics.notify(words, 1);
+    }
+    if (exit.kind === EXIT.HLT && Atomics.load(words, 2) === 0) {
+      halts++;
+      cpu.kick.wait(end);
+    }
+  }
+  ops.relinquish(cpu);
+  scope.postMessage({ kinds: [...kinds].sort((a, b) => a - b), halts, late: monotonicNs() >= end });
+  scope.close();
+};
