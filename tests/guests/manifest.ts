@@ -1,0 +1,22 @@
+/**
+ * All guest programs.
+ * @module
+ */
+
+import type { GuestProgram } from "./guest.ts";
+import { MMIO_PROGRAMS } from "./mmio.ts";
+import { PIC_PROGRAMS } from "./pic.ts";
+import { PIT_PROGRAMS } from "./pit.ts";
+import { PORT_PROGRAMS } from "./ports.ts";
+import { RTC_PROGRAMS } from "./rtc.ts";
+import { STRING_PROGRAMS } from "./string_io.ts";
+
+/** Every program, in the order they are run. */
+export const GUEST_PROGRAMS: readonly GuestProgram[] = [
+  ...PORT_PROGRAMS,
+  ...MMIO_PROGRAMS,
+  ...STRING_PROGRAMS,
+  ...PIC_PROGRAMS,
+  ...PIT_PROGRAMS,
+  ...RTC_PROGRAMS,
+];
