@@ -241,6 +241,13 @@ Deno.test("I8042 holds keys back while the keyboard is disabled [PS2]", () => {
   assert.deepEqual(drain(), [0x1e]);
 });
 
+Deno.test("I8042 switches the keyboard on when a byte is sent to it [PS2]", () => {
+  const { command, put, drain } = rig();
+  command(CMD.DISABLE_KBD);
+  put(0xee);
+  assert.deepEqual(drain(), [0xee]);
+});
+
 Deno.test("I8042 translates pressed and released keys to set 1 [PCAT]", () => {
   const { kbc, drain } = rig();
   kbc.keys([0x1c, 0xf0, 0x1c]);
