@@ -6,6 +6,9 @@
  */
 
 export { Uart16550, type UartOptions } from "./serial/uart16550.ts";
+export { Pic8259, type PicOptions } from "./irq/pic8259.ts";
+export { Pit8254, type PitOptions } from "./timer/pit8254.ts";
+export { Rtc, type RtcOptions } from "./timer/rtc.ts";
 export { PmTimer } from "./timer/pm_timer.ts";
 export { DebugConsole } from "./misc/debugcon.ts";
 export { ExitPort } from "./misc/exit_port.ts";
