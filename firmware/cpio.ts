@@ -9,6 +9,7 @@
 
 import { alignUp } from "../hvm/base/bits.ts";
 import { ImageError } from "../hvm/base/errors.ts";
+import { concatenate } from "./bytes.ts";
 
 /** File types in the mode. [CPIO], as in stat(2) */
 const TYPE = {
@@ -101,16 +102,6 @@ function encodeEntry(name: string, fields: number[], content: Uint8Array): Uint8
   result.set(new TextEncoder().encode(header));
   result.set(nameBytes, HEADER_SIZE);
   result.set(content, contentAt);
-  return result;
-}
-
-function concatenate(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const result = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    result.set(part, at);
-    at += part.length;
-  }
   return result;
 }
 

@@ -11,6 +11,7 @@ import { hex } from "../hvm/base/bits.ts";
 import { ImageError } from "../hvm/base/errors.ts";
 import { addr64, struct, u32 } from "../hvm/base/layout.ts";
 import type { CpuState } from "../hvm/x86/state.ts";
+import { concatenate } from "./bytes.ts";
 import { EBDA_BASE, MEMORY_TYPE, type MemoryMapEntry } from "./e820.ts";
 import { isElf, physicalEntry, readElf } from "./elf.ts";
 import { multibootState } from "./entry.ts";
@@ -157,14 +158,4 @@ function memoryKib(map: readonly MemoryMapEntry[]): { lower: number; upper: numb
     lower: Math.floor(Math.min(ram(0), EBDA_BASE) / KIB),
     upper: Math.floor(ram(MIB) / KIB),
   };
-}
-
-function concatenate(parts: readonly Uint8Array[]): Uint8Array {
-  const result = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    result.set(part, at);
-    at += part.length;
-  }
-  return result;
 }
