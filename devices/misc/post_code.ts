@@ -6,7 +6,7 @@
  * writes to 80h to wait a microsecond.
  *
  * Sources: [PCAT] IBM PC AT Technical Reference, system board (I/O address map, DMA page register addresses);
- * [PIIX3] Intel 290550-002, 2.5.1 (reserved page registers).
+ * [PIIX3] Intel 290550-002, DMA page registers.
  * @module
  */
 

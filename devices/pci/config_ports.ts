@@ -4,7 +4,7 @@
  * CF8h is one register of four bytes; what is narrower than that is no access to it but goes on to the bus behind,
  * where the ISA bridge's reset control register answers at CF9h.
  *
- * Sources: [PCI] PCI Local Bus Specification 3.0, 3.2.2.3.2; [PIIX3] Intel 290550-002, 2.5.5.2 (reset control).
+ * Sources: [PCI] PCI Local Bus Specification 3.0, 3.2.2.3.2; [PIIX3] Intel 290550-002, RC register.
  * @module
  */
 

@@ -75,7 +75,7 @@ Deno.test("ConfigPorts data answers only while the enable bit is set", () => {
   assert.equal(r.in(0xcfc, 2), 0xffff);
 });
 
-Deno.test("ConfigPorts address takes whole double words only; CF9h is the reset control register [PIIX3] 2.5.5.2", () => {
+Deno.test("ConfigPorts address takes whole double words only; CF9h is the reset control register [PIIX3] RC", () => {
   const r = rig();
   r.out(0xcf8, 4, address(3, 2, 0));
   r.out(0xcfb, 1, 0x01);

@@ -4,7 +4,7 @@
  *
  * Memory size and timing registers keep what is written: memory here needs no tuning.
  *
- * Sources: [82441FX] Intel 290549-001, chapter 3 (register description).
+ * Sources: [82441FX] Intel 290549-001, register description.
  * Deviates: the address hole of FDHC is kept and not made; there is no SMM, so SMRAM only tells whether the memory
  * under A0000h would be open.
  * @module
@@ -16,7 +16,7 @@ import type { ConfigOnlyState } from "./config_state.ts";
 import { CLASS, PCI_COMMAND, PCI_REG, PCI_STATUS } from "./regs.ts";
 import type { RegisterRow } from "./register_file.ts";
 
-/** Configuration registers. [82441FX] table 3 */
+/** Configuration registers. [82441FX] register description */
 export const I440FX_REG = {
   PMCCFG: 0x50,
   DETURBO: 0x52,
@@ -36,10 +36,10 @@ export const I440FX_REG = {
   TRC: 0x93,
 } as const;
 
-/** One half of a PAM register: where accesses go, memory (1) or the PCI bus (0). [82441FX] 3.2.18 */
+/** One half of a PAM register: where accesses go, memory (1) or the PCI bus (0). [82441FX] PAM */
 export const PAM = { READ: 1 << 0, WRITE: 1 << 1, BOTH: 0x3 } as const;
 
-/** SMRAM control. [82441FX] 3.2.22 */
+/** SMRAM control. [82441FX] SMRAM */
 export const SMRAM = {
   BASE: 0x07,
   ENABLE: 1 << 3,
@@ -50,7 +50,7 @@ export const SMRAM = {
 
 const SMRAM_WRITABLE = SMRAM.ENABLE | SMRAM.LOCK | SMRAM.CLOSED | SMRAM.OPEN;
 
-/** Turbo and reset control. [82441FX] 3.2.25 */
+/** Turbo and reset control. [82441FX] TRC */
 export const TRC = { HARD_RESET: 1 << 1, RESET_CPU: 1 << 2 } as const;
 
 /** A piece of the first megabyte with attributes of its own. */
@@ -61,7 +61,7 @@ export interface ShadowSegment {
   readonly half: number;
 }
 
-/** The thirteen segments: F0000h (64 KiB), then twelve of 16 KiB from C0000h. [82441FX] table 8 */
+/** The thirteen segments: F0000h (64 KiB), then twelve of 16 KiB from C0000h. [82441FX] PAM */
 export const SHADOW_SEGMENTS: readonly ShadowSegment[] = [
   { base: 0xf0000, length: 0x10000, half: 1 },
   ...Array.from({ length: 12 }, (_, i) => ({ base: 0xc0000 + i * 0x4000, length: 0x4000, half: 2 + i })),
@@ -172,7 +172,7 @@ export class I440fx implements Device<ConfigOnlyState> {
     this.#syncSmram();
   }
 
-  /** Once locked, SMM memory is closed for good and only CLOSED can be written, until reset. [82441FX] 3.2.22 */
+  /** Once locked, SMM memory is closed for good and only CLOSED can be written, until reset. [82441FX] SMRAM */
   #syncSmram(): void {
     const { registers } = this.config;
     const value = registers.get(I440FX_REG.SMRAM);

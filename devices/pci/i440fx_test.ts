@@ -25,7 +25,7 @@ deviceContract("I440fx", {
   schema: CONFIG_ONLY_STATE,
 });
 
-Deno.test("I440fx header and reset values [82441FX] 3.2", () => {
+Deno.test("I440fx header and reset values [82441FX] register description", () => {
   const { config } = rig().chip;
   assert.equal(config.read(0x00, 4), 0x12378086);
   assert.equal(config.read(0x04, 4), 0x02800006);
@@ -36,7 +36,7 @@ Deno.test("I440fx header and reset values [82441FX] 3.2", () => {
   assert.equal(config.read(REG.SMRAM, 1), 0x02);
 });
 
-Deno.test("I440fx segments cover C0000h to FFFFFh once [82441FX] table 8", () => {
+Deno.test("I440fx segments cover C0000h to FFFFFh once [82441FX] PAM", () => {
   const sorted = SHADOW_SEGMENTS.toSorted((a, b) => a.base - b.base);
   let at = 0xc0000;
   for (const { base, length } of sorted) {
@@ -46,7 +46,7 @@ Deno.test("I440fx segments cover C0000h to FFFFFh once [82441FX] table 8", () =>
   assert.equal(at, 0x100000);
 });
 
-Deno.test("I440fx tells what each PAM register changes [82441FX] 3.2.18", () => {
+Deno.test("I440fx tells what each PAM register changes [82441FX] PAM", () => {
   const { told, put } = rig();
   put(REG.PAM0, 0x30);
   assert.deepEqual(told.splice(0), ["f0000+10000 rw"]);
@@ -81,7 +81,7 @@ Deno.test("I440fx tells the board the attributes it loads", () => {
   assert.deepEqual(second.told, ["f0000+10000 r-"]);
 });
 
-Deno.test("I440fx opens SMM memory, and never again once locked [82441FX] 3.2.22", () => {
+Deno.test("I440fx opens SMM memory, and never again once locked [82441FX] SMRAM", () => {
   const { chip, open, put } = rig();
   put(REG.SMRAM, SMRAM.OPEN);
   assert.deepEqual(open, [], "not enabled");
@@ -107,7 +107,7 @@ Deno.test("I440fx opens SMM memory, and never again once locked [82441FX] 3.2.22
   assert.deepEqual(open, [true], "until reset");
 });
 
-Deno.test("I440fx resets through TRC when bit 2 rises [82441FX] 3.2.25", () => {
+Deno.test("I440fx resets through TRC when bit 2 rises [82441FX] TRC", () => {
   const { resets, put } = rig();
   put(REG.TRC, 0x02);
   put(REG.TRC, 0x06);

@@ -2,7 +2,7 @@
  * MSI-X: a table of messages in one of a function's base address ranges, each with a mask, and the bits of those that
  * wait.
  *
- * Sources: [PCI] PCI Local Bus Specification 3.0, 6.8.2 (MSI-X), 6.8.3.3 to 6.8.3.5 (masking, pending bits).
+ * Sources: [PCI] PCI Local Bus Specification 3.0, 6.8.2 (MSI-X), 6.8.3.5 (masking, pending bits).
  * @module
  */
 

@@ -79,7 +79,7 @@ Deno.test("Msix sends to addresses above 4 GiB", () => {
   assert.deepEqual(sent, [[0x1_2345_6780, 7]]);
 });
 
-Deno.test("Msix holds a masked vector back, shows it pending, sends it once when unmasked [PCI] 6.8.3.4", () => {
+Deno.test("Msix holds a masked vector back, shows it pending, sends it once when unmasked [PCI] 6.8.3.5", () => {
   const { msix, sent } = opened();
   msix.table.write(16 + ENTRY.CONTROL, 4, 1);
   msix.raise(1);

@@ -5,7 +5,7 @@
  * tune the ISA bus, steer motherboard interrupts or cause SMIs keep what is written and do nothing: there is no ISA bus
  * behind them.
  *
- * Sources: [PIIX3] Intel 290550-002 (82371FB/SB), 2.2 (configuration registers), 2.5.5.2 (reset control), 3.7.
+ * Sources: [PIIX3] Intel 290550-002 (82371FB/SB): configuration registers, RC register, interrupt steering.
  * @module
  */
 
@@ -17,7 +17,7 @@ import type { Piix3State } from "./piix3_state.ts";
 import { CLASS, PCI_COMMAND, PCI_STATUS } from "./regs.ts";
 import type { RegisterRow } from "./register_file.ts";
 
-/** Configuration registers. [PIIX3] 2.2 */
+/** Configuration registers. [PIIX3] configuration registers */
 export const PIIX3_REG = {
   IORT: 0x4c,
   XBCS: 0x4e,
@@ -38,7 +38,7 @@ export const PIIX3_REG = {
   CTHTMR: 0xae,
 } as const;
 
-/** Reset control register, port CF9h. [PIIX3] 2.5.5.2 */
+/** Reset control register, port CF9h. [PIIX3] RC */
 export const RC = {
   /** The reset to come is that of the whole system rather than of the CPU. */
   SYSTEM: 1 << 1,

@@ -36,7 +36,7 @@ deviceContract("Piix3", {
   schema: PIIX3_STATE,
 });
 
-Deno.test("Piix3 header and reset values [PIIX3] 2.2", () => {
+Deno.test("Piix3 header and reset values [PIIX3] configuration registers", () => {
   const { config } = rig().chip;
   assert.equal(config.read(0x00, 4), 0x70008086);
   assert.equal(config.read(0x04, 4), 0x02000007);
@@ -49,11 +49,11 @@ Deno.test("Piix3 header and reset values [PIIX3] 2.2", () => {
   assert.equal(config.read(PIIX3_REG.MBDMA0, 2), 0x0c0c);
 });
 
-Deno.test("Piix3 interrupts routable are those with an IRQ pin on the ISA bus [PIIX3] 2.2.11", () => {
+Deno.test("Piix3 interrupts routable are those with an IRQ pin on the ISA bus [PIIX3] PIRQRC", () => {
   assert.deepEqual([...rig().irqs.keys()], [3, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15]);
 });
 
-Deno.test("Piix3 routes each PIRQ to the interrupt its register names [PIIX3] 2.2.11", () => {
+Deno.test("Piix3 routes each PIRQ to the interrupt its register names [PIIX3] PIRQRC", () => {
   for (let pirq = 0; pirq < 4; pirq++) {
     for (let code = 0; code < 16; code++) {
       const r = rig();
@@ -114,7 +114,7 @@ Deno.test("Piix3 moves a pending interrupt when its route changes", () => {
   assert.deepEqual(r.high(), []);
 });
 
-Deno.test("Piix3 resets when bit 2 of the reset control register rises, the system with bit 1 [PIIX3] 2.5.5.2", () => {
+Deno.test("Piix3 resets when bit 2 of the reset control register rises, the system with bit 1 [PIIX3] RC", () => {
   const r = rig();
   r.rc(RC.SYSTEM);
   assert.deepEqual(r.resets, []);

@@ -5,7 +5,7 @@
  * command port, whose two ACPI commands are carried out here as the SMI handler of a BIOS would. SMIs, clock
  * throttling and device idle timers have nobody to act on: their registers keep what is written.
  *
- * Sources: [PIIX4] Intel 290562-001, chapter 7 (function 3) and 7.2 (I/O space registers); [ACPI] 6.5, 4.8.2 and 4.8.3
+ * Sources: [PIIX4] Intel 290562-001, power management (function 3); [ACPI] 6.5, 4.8.2 and 4.8.3
  * (fixed hardware registers).
  * Deviates: all sixteen general purpose events belong to the board; they may be shown at another offset than 0Ch, for
  * boards that say so in their FADT. No power button override: the host can end a machine at any time. The states
@@ -24,7 +24,7 @@ import type { Place } from "./placement.ts";
 import { CLASS, PCI_COMMAND, PCI_STATUS } from "./regs.ts";
 import { RegisterFile, type RegisterRow } from "./register_file.ts";
 
-/** Configuration registers. [PIIX4] 7.1 */
+/** Configuration registers. [PIIX4] configuration registers */
 export const PIIX4_REG = {
   PMBASE: 0x40,
   CNTA: 0x44,
@@ -41,12 +41,12 @@ export const PIIX4_REG = {
   SMBREV: 0xd6,
 } as const;
 
-/** Power management base address. [PIIX4] 7.1.12 */
+/** Power management base address. [PIIX4] PMBASE */
 export const PMBASE = { BASE: 0xffc0, IO: 1 << 0 } as const;
-/** Miscellaneous power management. [PIIX4] 7.1.27 */
+/** Miscellaneous power management. [PIIX4] PMREGMISC */
 export const PMREGMISC = { IO_ENABLE: 1 << 0 } as const;
 
-/** Offsets in the power management block. [PIIX4] table 33 */
+/** Offsets in the power management block. [PIIX4] I/O space registers */
 export const PM_REG = {
   PMSTS: 0x00,
   PMEN: 0x02,
@@ -67,7 +67,7 @@ export const PM_REG = {
 /** Bytes of the block. */
 export const PM_BLOCK_SIZE = 64;
 
-/** PM1 status. [PIIX4] 7.2.1, [ACPI] 4.8.3.1.1 */
+/** PM1 status. [PIIX4] PMSTS, [ACPI] 4.8.3.1.1 */
 export const PMSTS = {
   TIMER: 1 << 0,
   BUS_MASTER: 1 << 4,
@@ -78,10 +78,10 @@ export const PMSTS = {
   WAKE: 1 << 15,
 } as const;
 
-/** PM1 enable. [PIIX4] 7.2.2, [ACPI] 4.8.3.1.2 */
+/** PM1 enable. [PIIX4] PMEN, [ACPI] 4.8.3.1.2 */
 export const PMEN = { TIMER: 1 << 0, GLOBAL: 1 << 5, POWER_BUTTON: 1 << 8, RTC: 1 << 10 } as const;
 
-/** PM1 control. [PIIX4] 7.2.3, [ACPI] 4.8.3.2.1 */
+/** PM1 control. [PIIX4] PMCNTRL, [ACPI] 4.8.3.2.1 */
 export const PMCNTRL = {
   SCI_EN: 1 << 0,
   BUS_MASTER_RELOAD: 1 << 1,
@@ -90,7 +90,7 @@ export const PMCNTRL = {
   SLEEP_ENABLE: 1 << 13,
 } as const;
 
-/** The sleep type of soft off, for the \_S5 package. [PIIX4] 7.2.3 */
+/** The sleep type of soft off, for the \_S5 package. [PIIX4] PMCNTRL */
 export const SLEEP_TYPE_SOFT_OFF = 0;
 
 /** What the SMI command port takes to switch ACPI on and off, unless the board says otherwise. */

@@ -46,7 +46,7 @@ deviceContract("Piix4Pm", {
   schema: PIIX4_PM_STATE,
 });
 
-Deno.test("Piix4Pm header and reset values [PIIX4] 7.1", () => {
+Deno.test("Piix4Pm header and reset values [PIIX4] configuration registers", () => {
   const { config } = rig().pm;
   assert.equal(config.read(0x00, 4), 0x71138086);
   assert.equal(config.read(0x04, 4), 0x02800000);
@@ -55,7 +55,7 @@ Deno.test("Piix4Pm header and reset values [PIIX4] 7.1", () => {
   assert.equal(config.read(PIIX4_REG.PMREGMISC, 1), 0x00);
 });
 
-Deno.test("Piix4Pm block is where PMBASE says while PMIOSE is set [PIIX4] 7.1.12, 7.1.27", () => {
+Deno.test("Piix4Pm block is where PMBASE says while PMIOSE is set [PIIX4] PMBASE, PMREGMISC", () => {
   const { pm, places } = rig();
   pm.config.write(PIIX4_REG.PMBASE, 4, 0x00000601);
   assert.deepEqual(places, []);
@@ -105,7 +105,7 @@ Deno.test("Piix4Pm gives no SCI while ACPI is off", () => {
   assert.ok(!sci.level);
 });
 
-Deno.test("Piix4Pm status bits cannot be set by the guest, enables keep theirs [PIIX4] 7.2.1, 7.2.2", () => {
+Deno.test("Piix4Pm status bits cannot be set by the guest, enables keep theirs [PIIX4] PMSTS, PMEN", () => {
   const { pm, put, get } = rig();
   put(REG.PMSTS, 0xffff);
   assert.equal(get(REG.PMSTS), 0);
@@ -114,7 +114,7 @@ Deno.test("Piix4Pm status bits cannot be set by the guest, enables keep theirs [
   assert.equal(pm.block.read(0, 4), 0x05210000);
 });
 
-Deno.test("Piix4Pm timer counts 24 bits at 3.579545 MHz, at every width [PIIX4] 7.2.4", () => {
+Deno.test("Piix4Pm timer counts 24 bits at 3.579545 MHz, at every width [PIIX4] PMTMR", () => {
   const { pm, clock } = rig();
   clock.advance(1_000_000_000);
   assert.equal(pm.block.read(REG.PMTMR, 4), 0x369e99);
@@ -167,7 +167,7 @@ for (const gpeOffset of [REG.GPSTS, 0x20]) {
   });
 }
 
-Deno.test("Piix4Pm powers off when sleep enable is written with soft off [PIIX4] 7.2.3", () => {
+Deno.test("Piix4Pm powers off when sleep enable is written with soft off [PIIX4] PMCNTRL", () => {
   for (const write of ["word", "byte", "double word"] as const) {
     const { pm, offs, get } = enabled();
     if (write === "word") pm.block.write(REG.PMCNTRL, 2, PMCNTRL.SLEEP_ENABLE | 1);

@@ -4,7 +4,7 @@
  * A PCI interrupt is a shared level: a PIRQ is high while any pin on it is, an ISA interrupt while any PIRQ routed to it
  * is.
  *
- * Sources: [PIIX3] Intel 290550-002, 2.2.11 (PIRQRC), 3.7 (interrupt steering); [PCI] PCI Local Bus Specification 3.0,
+ * Sources: [PIIX3] Intel 290550-002, PIRQRC registers, interrupt steering; [PCI] PCI Local Bus Specification 3.0,
  * 2.2.6 (interrupt pins).
  * @module
  */
@@ -14,10 +14,10 @@ import { type Line, SharedLine, Wire } from "../../hvm/base/line.ts";
 /** PIRQA to PIRQD. */
 export const PIRQS = 4;
 
-/** A route register. [PIIX3] 2.2.11 */
+/** A route register. [PIIX3] PIRQRC */
 export const PIRQRC = { IRQ: 0x0f, DISABLED: 1 << 7 } as const;
 
-/** ISA interrupts a PIRQ can be routed to; the codes of the others are reserved. [PIIX3] 2.2.11 */
+/** ISA interrupts a PIRQ can be routed to; the codes of the others are reserved. [PIIX3] PIRQRC */
 export const ROUTABLE_IRQS: readonly number[] = [3, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15];
 
 /** Which PIRQ (0 to 3) the pin (0 for INTA to 3) of a device is wired to: INTA of device 1 to PIRQA, and so around. */

@@ -12,7 +12,7 @@ function rig() {
   return { router, irqs };
 }
 
-Deno.test("PirqRouter names the interrupt of a PIRQ, none while it is off or reserved [PIIX3] 2.2.11", () => {
+Deno.test("PirqRouter names the interrupt of a PIRQ, none while it is off or reserved [PIIX3] PIRQRC", () => {
   const { router } = rig();
   assert.equal(router.irqOf(0), undefined);
   router.setRoutes([10, 10 | PIRQRC.DISABLED, 8, 15]);

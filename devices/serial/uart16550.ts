@@ -11,7 +11,7 @@
  * On a PC the interrupt output passes a gate that pin OUT2 opens; that gate is part of this chip's line here. In
  * loopback the pin is forced inactive, so no interrupt leaves (IIR still shows what is due).
  *
- * Sources: [16550D] National PC16550D, June 1995 (TL/C/8652), section 8; [PCAT] IBM PC AT Technical Reference, serial
+ * Sources: [16550D] National PC16550D, June 1995 (TL/C/8652), registers; [PCAT] IBM PC AT Technical Reference, serial
  * adapter (1.8432 MHz clock, OUT2 gate).
  * Deviates: all eight bits of THR reach the sink whatever word length is set, for guests that print before they set
  * LCR; parity is neither made nor checked; a divisor of 0 counts as 1; break (LCR bit 6) sends nothing.
@@ -24,7 +24,7 @@ import type { Line } from "../../hvm/base/line.ts";
 import type { Device, Window } from "../../hvm/io/device.ts";
 import type { UartState } from "./uart16550_state.ts";
 
-/** Registers by address lines A2 to A0; some share one. [16550D] table II */
+/** Registers by address lines A2 to A0; some share one. [16550D] summary of registers */
 export const UART_REG = {
   RBR: 0,
   THR: 0,
@@ -40,10 +40,10 @@ export const UART_REG = {
   SCR: 7,
 } as const;
 
-/** Interrupt enable. [16550D] 8.7 */
+/** Interrupt enable. [16550D] IER */
 export const IER = { ERBFI: 1 << 0, ETBEI: 1 << 1, ELSI: 1 << 2, EDSSI: 1 << 3 } as const;
 
-/** Interrupt identification, highest priority first; the values include bit 0, which is clear when one is due. [16550D] table III */
+/** Interrupt identification, highest priority first; the values include bit 0, which is clear when one is due. [16550D] interrupt control functions */
 export const IIR = {
   NONE: 0x01,
   LINE_STATUS: 0x06,
@@ -54,7 +54,7 @@ export const IIR = {
   FIFOS: 0xc0,
 } as const;
 
-/** FIFO control, write only. [16550D] 8.5 */
+/** FIFO control, write only. [16550D] FCR */
 export const FCR = {
   ENABLE: 1 << 0,
   CLEAR_RECEIVED: 1 << 1,
@@ -63,7 +63,7 @@ export const FCR = {
   TRIGGER: 0xc0,
 } as const;
 
-/** Line control. [16550D] 8.1 */
+/** Line control. [16550D] LCR */
 export const LCR = {
   WLS: 0x03,
   STB: 1 << 2,
@@ -74,10 +74,10 @@ export const LCR = {
   DLAB: 1 << 7,
 } as const;
 
-/** Modem control. [16550D] 8.8 */
+/** Modem control. [16550D] MCR */
 export const MCR = { DTR: 1 << 0, RTS: 1 << 1, OUT1: 1 << 2, OUT2: 1 << 3, LOOP: 1 << 4 } as const;
 
-/** Line status; reset 60h. [16550D] 8.4 */
+/** Line status; reset 60h. [16550D] LSR */
 export const LSR = {
   DR: 1 << 0,
   OE: 1 << 1,
@@ -89,7 +89,7 @@ export const LSR = {
   FIFO_ERROR: 1 << 7,
 } as const;
 
-/** Modem status. [16550D] 8.9 */
+/** Modem status. [16550D] MSR */
 export const MSR = {
   DCTS: 1 << 0,
   DDSR: 1 << 1,
@@ -104,11 +104,11 @@ export const MSR = {
 /** Bytes in each FIFO. */
 export const UART_FIFO_SIZE = 16;
 
-/** Receive trigger levels by FCR bits 7:6. [16550D] 8.5 */
+/** Receive trigger levels by FCR bits 7:6. [16550D] FCR */
 const TRIGGER_LEVELS = [1, 4, 8, 14] as const;
 /** The PC's baud clock over the sixteen clocks of a bit: bits a second at divisor 1. [PCAT] */
 const BASE_BAUD = 115_200;
-/** Character times of silence before the time-out. [16550D] 8.11 */
+/** Character times of silence before the time-out. [16550D] FIFO interrupt mode */
 const TIMEOUT_CHARACTERS = 4;
 /** The bits that travel with a received character. */
 const CHARACTER_ERRORS = LSR.PE | LSR.FE | LSR.BI;
@@ -174,7 +174,7 @@ export class Uart16550 implements Device<UartState> {
     return taken;
   }
 
-  /** The line was held in the break condition: a zero character with BI set arrives. [16550D] 8.4 */
+  /** The line was held in the break condition: a zero character with BI set arrives. [16550D] LSR */
   receiveBreak(): void {
     if ((this.#state.mcr & MCR.LOOP) === 0) this.#arrive(LSR.BI << 8);
     this.#sync();
@@ -280,7 +280,7 @@ export class Uart16550 implements Device<UartState> {
     return state.rbr;
   }
 
-  /** Reading IIR takes back the transmitter's interrupt, and only when it is the one reported. [16550D] 8.6 */
+  /** Reading IIR takes back the transmitter's interrupt, and only when it is the one reported. [16550D] IIR */
   #readInterrupt(): number {
     const due = this.#due();
     if (due === IIR.EMPTY) {
@@ -324,7 +324,7 @@ export class Uart16550 implements Device<UartState> {
     state.ier = value;
   }
 
-  /** Bit 0 must be set for the others to count; changing it empties both FIFOs. [16550D] 8.5 */
+  /** Bit 0 must be set for the others to count; changing it empties both FIFOs. [16550D] FCR */
   #writeFifoControl(value: number): void {
     const state = this.#state;
     const enabled = (value & FCR.ENABLE) !== 0;
@@ -339,7 +339,7 @@ export class Uart16550 implements Device<UartState> {
     const state = this.#state;
     if (state.received.length >= this.#capacity()) {
       state.errors |= LSR.OE;
-      // Without FIFOs the new character takes the place of the unread one; with them it is the one lost. [16550D] 8.4
+      // Without FIFOs the new character takes the place of the unread one; with them it is the one lost. [16550D] LSR
       if (!this.#fifos()) {
         state.received = [entry];
         this.#reveal();
@@ -351,13 +351,13 @@ export class Uart16550 implements Device<UartState> {
     this.#restartTimeout();
   }
 
-  /** The errors of a character show in LSR when it is the next to be read. [16550D] 8.4 */
+  /** The errors of a character show in LSR when it is the next to be read. [16550D] LSR */
   #reveal(): void {
     const top = this.#state.received[0];
     if (top !== undefined) this.#state.errors |= top >>> 8 & CHARACTER_ERRORS;
   }
 
-  /** Silence counts from the last character that came or was read. [16550D] 8.11 */
+  /** Silence counts from the last character that came or was read. [16550D] FIFO interrupt mode */
   #restartTimeout(): void {
     const state = this.#state;
     state.timedOut = false;
@@ -381,7 +381,7 @@ export class Uart16550 implements Device<UartState> {
     return Math.ceil(length * Math.max(1, dlm << 8 | dll) * NS_PER_S / BASE_BAUD);
   }
 
-  /** The upper half of MSR; in loopback the four outputs. [16550D] 8.8 */
+  /** The upper half of MSR; in loopback the four outputs. [16550D] MCR */
   #modemPins(): number {
     const { mcr, inputs } = this.#state;
     if ((mcr & MCR.LOOP) === 0) return inputs;
@@ -389,7 +389,7 @@ export class Uart16550 implements Device<UartState> {
       ((mcr & MCR.OUT1) === 0 ? 0 : MSR.RI) | ((mcr & MCR.OUT2) === 0 ? 0 : MSR.DCD);
   }
 
-  /** Any change of CTS, DSR and DCD is noted; of RI only its end. [16550D] 8.9 */
+  /** Any change of CTS, DSR and DCD is noted; of RI only its end. [16550D] MSR */
   #noteModemChange(before: number): void {
     const changed = before ^ this.#modemPins();
     const ended = changed & before;
@@ -404,7 +404,7 @@ export class Uart16550 implements Device<UartState> {
     return this.#fifos() ? UART_FIFO_SIZE : 1;
   }
 
-  /** The interrupt of the highest priority that is enabled and due. [16550D] table III */
+  /** The interrupt of the highest priority that is enabled and due. [16550D] interrupt control functions */
   #due(): number {
     const { ier, errors, received, fcr, timedOut, emptyPending, deltas } = this.#state;
     const level = this.#fifos() ? TRIGGER_LEVELS[field(fcr, FCR.TRIGGER)]! : 1;
@@ -432,7 +432,7 @@ export class Uart16550 implements Device<UartState> {
   }
 }
 
-/** After master reset. [16550D] table I */
+/** After master reset. [16550D] reset configuration */
 function initial(): UartState {
   return {
     ier: 0,

@@ -58,7 +58,7 @@ deviceContract("Uart16550", {
   schema: UART_STATE,
 });
 
-Deno.test("Uart16550 registers after master reset [16550D] table I", () => {
+Deno.test("Uart16550 registers after master reset [16550D] reset configuration", () => {
   const { get } = rig();
   assert.equal(get(REG.IER), 0x00);
   assert.equal(get(REG.IIR), 0x01);
@@ -68,7 +68,7 @@ Deno.test("Uart16550 registers after master reset [16550D] table I", () => {
   assert.equal(get(REG.MSR) & 0x0f, 0);
 });
 
-Deno.test("Uart16550 keeps writable bits only [16550D] table II", () => {
+Deno.test("Uart16550 keeps writable bits only [16550D] summary of registers", () => {
   const { put, get } = rig();
   put(REG.IER, 0xff);
   assert.equal(get(REG.IER), 0x0f);
@@ -80,7 +80,7 @@ Deno.test("Uart16550 keeps writable bits only [16550D] table II", () => {
   }
 });
 
-Deno.test("Uart16550 reaches the divisor behind DLAB [16550D] 8.2", () => {
+Deno.test("Uart16550 reaches the divisor behind DLAB [16550D] divisor latch", () => {
   const { put, get, sent } = rig();
   put(REG.IER, 0x05);
   put(REG.LCR, LCR.DLAB);
@@ -145,7 +145,7 @@ Deno.test("Uart16550 passes the THRE and TXEN bug checks of Linux 8250", () => {
   assert.equal(get(REG.IIR), IIR.NONE | IIR.FIFOS);
 });
 
-Deno.test("Uart16550 takes the transmitter interrupt back when IIR reports it, and only then [16550D] 8.6", () => {
+Deno.test("Uart16550 takes the transmitter interrupt back when IIR reports it, and only then [16550D] IIR", () => {
   const { put, get, irq, uart } = opened();
   put(REG.IER, IER.ETBEI | IER.ERBFI);
   assert.ok(irq.level);
@@ -160,7 +160,7 @@ Deno.test("Uart16550 takes the transmitter interrupt back when IIR reports it, a
   assert.ok(irq.level, "due again after a byte went out");
 });
 
-Deno.test("Uart16550 ranks its interrupts [16550D] table III", () => {
+Deno.test("Uart16550 ranks its interrupts [16550D] interrupt control functions", () => {
   const { put, get, uart } = opened();
   put(REG.IER, 0x0f);
   uart.setModemInputs(MSR.CTS);
@@ -189,7 +189,7 @@ Deno.test("Uart16550 gates its interrupt with OUT2 [PCAT], and closes it in loop
 });
 
 for (const [code, level] of [[0, 1], [1, 4], [2, 8], [3, 14]] as const) {
-  Deno.test(`Uart16550 interrupts at ${level} received for trigger ${code} [16550D] 8.5`, () => {
+  Deno.test(`Uart16550 interrupts at ${level} received for trigger ${code} [16550D] FCR`, () => {
     const { put, get, irq, uart } = opened(code);
     put(REG.IER, IER.ERBFI);
     uart.receive(new Uint8Array(level - 1));
@@ -202,7 +202,7 @@ for (const [code, level] of [[0, 1], [1, 4], [2, 8], [3, 14]] as const) {
   });
 }
 
-Deno.test("Uart16550 character time-out strikes after four characters of silence [16550D] 8.11", () => {
+Deno.test("Uart16550 character time-out strikes after four characters of silence [16550D] FIFO interrupt mode", () => {
   const { put, get, irq, clock, uart } = opened(2);
   put(REG.IER, IER.ERBFI);
   uart.receive(text("ab"));
@@ -254,7 +254,7 @@ for (const [lcr, divisor, length] of FORMATS) {
   });
 }
 
-Deno.test("Uart16550 without FIFOs holds one character and has no time-out [16550D] 8.5", () => {
+Deno.test("Uart16550 without FIFOs holds one character and has no time-out [16550D] FCR", () => {
   const { get, clock, uart } = rig();
   assert.equal(uart.receive(text("abc")), 1);
   assert.equal(clock.deadline(), Infinity);
@@ -263,7 +263,7 @@ Deno.test("Uart16550 without FIFOs holds one character and has no time-out [1655
   assert.equal(get(REG.RBR), 0x61, "the buffer keeps the last character");
 });
 
-Deno.test("Uart16550 loses the newest with FIFOs and the oldest without on overrun [16550D] 8.4", () => {
+Deno.test("Uart16550 loses the newest with FIFOs and the oldest without on overrun [16550D] LSR", () => {
   const fifo = opened();
   fifo.put(REG.MCR, MCR.LOOP);
   for (let i = 1; i <= 17; i++) fifo.put(REG.THR, i);
@@ -292,7 +292,7 @@ Deno.test("Uart16550 loops back as many bits as a word has", () => {
   assert.deepEqual(sent, [], "nothing leaves in loopback");
 });
 
-Deno.test("Uart16550 shows a break in LSR when it is the next to be read [16550D] 8.4", () => {
+Deno.test("Uart16550 shows a break in LSR when it is the next to be read [16550D] LSR", () => {
   const { put, get, irq, uart } = opened();
   put(REG.IER, IER.ELSI);
   uart.receive([0x41]);
@@ -309,7 +309,7 @@ Deno.test("Uart16550 shows a break in LSR when it is the next to be read [16550D
   assert.equal(get(REG.RBR), 0x42);
 });
 
-Deno.test("Uart16550 notes changes of the modem pins; of RI only its end [16550D] 8.9", () => {
+Deno.test("Uart16550 notes changes of the modem pins; of RI only its end [16550D] MSR", () => {
   const { get, uart } = rig();
   uart.setModemInputs(0);
   assert.equal(get(REG.MSR), MSR.DCTS | MSR.DDSR | MSR.DDCD);
@@ -320,7 +320,7 @@ Deno.test("Uart16550 notes changes of the modem pins; of RI only its end [16550D
   assert.equal(get(REG.MSR), MSR.TERI);
 });
 
-Deno.test("Uart16550 wires the modem outputs to the inputs in loopback [16550D] 8.8", () => {
+Deno.test("Uart16550 wires the modem outputs to the inputs in loopback [16550D] MCR", () => {
   const { put, get } = rig();
   const cases = [[MCR.DTR, MSR.DSR], [MCR.RTS, MSR.CTS], [MCR.OUT1, MSR.RI], [MCR.OUT2, MSR.DCD]] as const;
   for (const [output, input] of cases) {
@@ -334,7 +334,7 @@ Deno.test("Uart16550 wires the modem outputs to the inputs in loopback [16550D] 
   assert.equal(get(REG.MSR), MSR.CTS | MSR.DCTS);
 });
 
-Deno.test("Uart16550 empties its FIFOs when FCR says so or they are switched [16550D] 8.5", () => {
+Deno.test("Uart16550 empties its FIFOs when FCR says so or they are switched [16550D] FCR", () => {
   const { put, get, uart } = opened();
   uart.receive(text("abc"));
   put(REG.FCR, FCR.CLEAR_RECEIVED);

@@ -4,7 +4,7 @@
  * It is a function of machine time and costs nothing while nobody looks; a timer is armed only while somebody wants
  * the event.
  *
- * Sources: [ACPI] 6.5, 4.8.2.1 (power management timer); [PIIX4] Intel 290562-001, 7.1.4 (PMTMR).
+ * Sources: [ACPI] 6.5, 4.8.2.1 (power management timer); [PIIX4] Intel 290562-001, PMTMR register.
  * @module
  */
 
