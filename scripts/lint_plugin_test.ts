@@ -49,6 +49,7 @@ Deno.test("pure refuses Deno and real time in pure folders, but lets tests regis
 Deno.test("quiet keeps the console to tests and scripts", () => {
   assert.match(lint("hvm/vcpu/u.ts", `${HEADER}console.log(1);`).join(), /hvm\/quiet/);
   assert.deepEqual(lint("scripts/u.ts", `${HEADER}console.log(1);`), []);
+  assert.deepEqual(lint("hvm/script/u.ts", `${HEADER}console.send("x");`), []);
 });
 
 Deno.test("module-header wants a sentence and the tag, of modules that are no tests", () => {
