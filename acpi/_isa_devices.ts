@@ -62,15 +62,8 @@ export function isaDevice(item: IsaDevice): Term {
 export function motherboardResources(board: BoardResources): Term[] {
   const { fixed, ecam } = board;
   const descriptors: Descriptor[] = [];
-  if (fixed !== undefined) {
-    descriptors.push(
-      io(fixed.pm1EventPort, 4),
-      io(fixed.pm1ControlPort, 2),
-      io(fixed.pmTimerPort, 4),
-      ...(fixed.gpe0Length > 0 ? [io(fixed.gpe0Port, fixed.gpe0Length)] : []),
-      ...(fixed.smiCommandPort > 0 ? [io(fixed.smiCommandPort, 1)] : []),
-    );
-  }
+  // The other fixed registers are known from the FADT, and the power management function claims them as its own.
+  if (fixed !== undefined && fixed.smiCommandPort > 0) descriptors.push(io(fixed.smiCommandPort, 1));
   if (ecam !== undefined) {
     const window = { base: ecam.base, length: ecam.buses * ECAM_BYTES_PER_BUS, prefetchable: false };
     const low = window.base + window.length <= 0xffff_ffff;

@@ -10,7 +10,7 @@ export function testWith(
   body: (context: Deno.TestContext) => Promise<void>,
 ): void {
   const missing = !toolExists(tool);
-  // deno-lint-ignore no-console -- the run's output is where skips are looked for
+  // deno-lint-ignore no-console hvm/quiet -- the run's output is where skips are looked for
   if (missing) console.log(`SKIP ${name}: this host has no ${tool} (Debian's package acpica-tools)`);
   Deno.test({ name, ignore: missing, fn: body });
 }
