@@ -6,6 +6,8 @@
 import { closeFile } from "../sys/files.ts";
 import { KvmSystem } from "../kvm/system.ts";
 import type { CapName } from "../kvm/abi.ts";
+import { kvmVendor } from "../vendor/probe.ts";
+import { type KvmVendor, QUIRKS, quirksOf } from "../vendor/quirks.ts";
 
 /** Why KVM cannot be used here, undefined when it can. */
 export function kvmMissing(): string | undefined {
@@ -21,17 +23,23 @@ export function kvmMissing(): string | undefined {
 export interface KvmTestOptions {
   /** Capabilities without which it is skipped. */
   readonly needs?: readonly CapName[];
-  /** Another reason to skip it, as that of a quirk of this host; undefined to run. */
-  readonly skip?: string | undefined;
+  /** The row of the quirk table that makes it fail: it is skipped on hosts of that row's kinds. */
+  readonly quirk?: string;
+  /** The one kind of host whose peculiarity it shows. */
+  readonly only?: KvmVendor;
 }
 
 /** Names of the skipped tests of this process and why, in order. */
 export const skippedKvmTests: { readonly name: string; readonly reason: string }[] = [];
 
-function reasonToSkip({ needs = [], skip }: KvmTestOptions): string | undefined {
+function reasonToSkip({ needs = [], quirk, only }: KvmTestOptions): string | undefined {
   const missing = kvmMissing();
   if (missing !== undefined) return missing;
-  if (skip !== undefined) return skip;
+  if (only !== undefined && kvmVendor() !== only) return `this host is not of kind ${only}`;
+  if (quirk !== undefined && !QUIRKS.some(({ id }) => id === quirk)) {
+    throw new RangeError(`There is no quirk "${quirk}"`);
+  }
+  if (quirk !== undefined && quirksOf(kvmVendor()).some(({ id }) => id === quirk)) return `quirk ${quirk}`;
   if (needs.length === 0) return undefined;
   const system = KvmSystem.open();
   const absent = needs.filter((name) => system.capability(name) === 0);

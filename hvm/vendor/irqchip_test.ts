@@ -135,6 +135,34 @@ kvmTest("KVM's APIC page is read and written", { needs: ["SPLIT_IRQCHIP"] }, () 
   assert.equal(new DataView(getLapic(g.cpu).buffer).getUint32(0x80, true), 0x30);
 });
 
+for (const irqchip of ["split", "kernel"] as const) {
+  kvmTest(`KVM's own APIC delivers TSC-deadline interrupts and NMIs: ${irqchip}`, {
+    needs: ["SPLIT_IRQCHIP", "PIT2", "TSC_DEADLINE_TIMER"],
+  }, () => {
+    using g = guest((a) => {
+      a.mov("rbx", LAPIC).mov(dword(mem("rbx", SPURIOUS)), 0x1ff);
+      a.mov(dword(mem("rbx", 0x320)), 0x40041).mfence(); // LVT timer: TSC-deadline, vector 41h
+      a.label("again").sti().rdtsc().add("eax", 20000).adc("edx", 0).mov("ecx", 0x6e0).wrmsr();
+      a.label("idle").hlt().jmp("idle");
+      a.label("irq").out(0x81, "al").mov(dword(mem("rbx", EOI)), 0).mov("rsp", 0x7000).jmp("again");
+      a.label("nmi").out(0x82, "al").iretq();
+    }, {
+      mode: "long",
+      irqchip,
+      cpuid: (supported) =>
+        supported.map((leaf) => leaf.leaf === 1 ? { ...leaf, ecx: (leaf.ecx | 1 << 24) >>> 0 } : leaf),
+    });
+    setGate64(g, 0x41, "irq");
+    setGate64(g, 2, "nmi");
+    let ticks = 0;
+    let nmis = 0;
+    while (ticks < 300 || nmis < 30) {
+      if (untilIo(g).port === 0x82) nmis++;
+      else if (++ticks % 10 === 0) g.ops.inject(g.cpu, { kind: "nmi" });
+    }
+  });
+}
+
 kvmTest("without an APIC in KVM a processor is runnable and nothing else", {}, () => {
   using g = guest((a) => a.hlt());
   assert.equal(getMpState(g.cpu.vcpu), MP_STATE.RUNNABLE);

@@ -3,7 +3,7 @@
  * host's kernel.
  *
  * What such a host does differently is in the quirk rows; here it is that a request about a processor costs as much as
- * an exit, so every register set travels with the exit and interrupts go in with the registers.
+ * an exit, so what interrupts need travels with the exit and they go in with the registers.
  * @module
  */
 
@@ -22,7 +22,7 @@ export function pvmTable(caps: VendorCaps): VendorOps<KvmCpu, KvmMachine> {
     caps,
     quirks: quirksOf("pvm"),
     hypercallInstruction: VMCALL,
-    syncAtExit: SET.REGS | SET.SREGS | SET.EVENTS,
+    syncAtExit: SET.REGS | SET.EVENTS,
     injectByRegisters: true,
   });
 }

@@ -6,12 +6,19 @@ import { kvmTest } from "../testing/kvm.ts";
 import { CR0, CR4, GPR } from "../x86/state.ts";
 import { EXIT, type Exit, type ExitKind } from "./ops.ts";
 import { QUIRKS, quirksOf } from "./quirks.ts";
-import { AT, guest, hostProbe, setGate64, setVector16, startState } from "./vendor_rig.ts";
+import {
+  AT,
+  type Guest,
+  guest,
+  hostProbe,
+  setGate64,
+  setVector16,
+  startState,
+  userState,
+} from "./vendor_rig.ts";
 import { kvmMissing } from "../testing/kvm.ts";
 
 const vendor = kvmMissing() === undefined ? hostProbe().vendor : undefined;
-/** Why a test of a peculiarity of one kind of host does not run here. */
-const only = (kind: string) => vendor === kind ? undefined : `this host is not ${kind}`;
 
 function expectKind(exit: Exit, kind: ExitKind): Exit {
   assert.equal(exit.kind, kind, `code ${exit.code}, info ${exit.info}`);
@@ -99,7 +106,7 @@ kvmTest("code where there is no memory ends the run with an internal error", {},
   assert.equal(expectKind(g.run(), EXIT.INTERNAL_ERROR).code, 1);
 });
 
-kvmTest("an instruction KVM cannot emulate ends the run with its bytes", { skip: only("pvm") }, () => {
+kvmTest("an instruction KVM cannot emulate ends the run with its bytes", { only: "pvm" }, () => {
   using g = guest((a) => a.mov("eax", 0xff).db(0xf3, 0x0f, 0xb8, 0xc0).hlt(), { mode: "long" }); // popcnt eax, eax
   const exit = expectKind(g.run(), EXIT.INTERNAL_ERROR);
   assert.equal(exit.code, 1);
@@ -109,7 +116,7 @@ kvmTest("an instruction KVM cannot emulate ends the run with its bytes", { skip:
   expectKind(g.run(), EXIT.HLT);
 });
 
-kvmTest("32-bit paging does not run without hardware virtualization", { skip: only("pvm") }, () => {
+kvmTest("32-bit paging does not run without hardware virtualization", { only: "pvm" }, () => {
   using g = guest((a) => a.out(0x80, "al").hlt(), { mode: "flat" });
   const state = startState("flat");
   state.cr0 |= BigInt(CR0.PG);
@@ -120,14 +127,14 @@ kvmTest("32-bit paging does not run without hardware virtualization", { skip: on
   assert.notEqual(g.run().kind, EXIT.IO);
 });
 
-kvmTest("LZCNT runs as BSR without hardware virtualization", { skip: only("pvm") }, () => {
+kvmTest("LZCNT runs as BSR without hardware virtualization", { only: "pvm" }, () => {
   using g = guest((a) => a.mov("eax", 1).db(0xf3, 0x0f, 0xbd, 0xc0).out(0x80, "al").hlt(), { mode: "long" });
   assert.equal(expectKind(g.run(), EXIT.IO).data[0], 0); // LZCNT says 31
 });
 
 kvmTest(
   "the host's features shine through CPUID without hardware virtualization",
-  { skip: only("pvm") },
+  { only: "pvm" },
   () => {
     using g = guest(
       (a) => a.mov("eax", 1).xor("ecx", "ecx").cpuid().mov("eax", "edx").out(0x80, "eax").hlt(),
@@ -141,12 +148,107 @@ kvmTest(
   },
 );
 
-kvmTest("supervisor code runs, slowly, and says so in the facts", { skip: only("pvm") }, () => {
+kvmTest("supervisor code runs, slowly, and says so in the facts", { only: "pvm" }, () => {
   const { caps, reason } = hostProbe();
   assert.equal(caps.stockGuests, false);
   assert.match(reason, /^engine kvm \(pvm\): .*; stock kernels stop here/);
   using g = guest((a) => a.mov("ecx", 20000).label("again").dec("ecx").jnz("again").hlt(), { mode: "long" });
   expectKind(g.run(), EXIT.HLT);
+});
+
+/** User code at `user`; ring 0 reports the vector on port 80h and the code segment it came from on port 81h. */
+function ringGuest(program: Parameters<typeof guest>[0]): Guest {
+  const g = guest((a) => {
+    program(a);
+    for (const vector of [1, 6, 13, 14]) {
+      a.label(`trap${vector}`).mov("al", vector).out(0x80, "al");
+      // An error code lies under RIP and CS for 13 and 14.
+      a.mov("rax", mem("rsp", vector >= 13 ? 16 : 8)).out(0x81, "al").hlt();
+    }
+  }, { mode: "long" });
+  for (const vector of [1, 6, 13, 14]) setGate64(g, vector, `trap${vector}`);
+  g.ops.writeState(g.cpu, userState(g, "user"));
+  return g;
+}
+
+/** The vector and the privilege level the processor reported. */
+function trap(g: Guest): [number, number] {
+  assert.equal(expectKind(g.run(), EXIT.IO).port, 0x80);
+  const vector = g.exit.data[0]!;
+  assert.equal(expectKind(g.run(), EXIT.IO).port, 0x81);
+  return [vector, g.exit.data[0]! & 3];
+}
+
+kvmTest("user code runs, and faults into ring 0", {}, () => {
+  using g = ringGuest((a) => a.label("user").mov("eax", 1).ud2());
+  assert.deepEqual(trap(g), [6, 3]);
+});
+
+kvmTest(
+  "ring 3 gets no ports without hardware virtualization, whatever IOPL is",
+  { only: "pvm" },
+  () => {
+    using g = ringGuest((a) => a.label("user").out(0x90, "al").ud2());
+    assert.deepEqual(trap(g), [13, 3]);
+  },
+);
+
+kvmTest("ring 3 has ports with IOPL 3", { quirk: "pvm-iopl" }, () => {
+  using g = ringGuest((a) => a.label("user").out(0x90, "al").ud2());
+  assert.equal(expectKind(g.run(), EXIT.IO).port, 0x90);
+  assert.deepEqual(trap(g), [6, 3]);
+});
+
+const LSTAR = 0xc0000082;
+const STAR = 0xc0000081;
+
+kvmTest("SYSCALL in ring 3 stays in ring 3 without hardware virtualization", { only: "pvm" }, () => {
+  using g = ringGuest((a) => a.label("user").syscall().label("kernel").ud2());
+  const state = userState(g, "user");
+  g.ops.writeState(g.cpu, { ...state, efer: state.efer | 1n });
+  g.ops.writeMsr(g.cpu, STAR, 0x0010_0008_0000_0000n);
+  g.ops.writeMsr(g.cpu, LSTAR, BigInt(g.labels.addressOf("kernel")!));
+  const [, level] = trap(g);
+  assert.equal(level, 3);
+});
+
+kvmTest("SYSCALL enters ring 0", { quirk: "pvm-no-system-calls" }, () => {
+  using g = ringGuest((a) => a.label("user").syscall().label("kernel").out(0x90, "al").ud2());
+  const state = userState(g, "user");
+  g.ops.writeState(g.cpu, { ...state, efer: state.efer | 1n });
+  g.ops.writeMsr(g.cpu, STAR, 0x0010_0008_0000_0000n);
+  g.ops.writeMsr(g.cpu, LSTAR, BigInt(g.labels.addressOf("kernel")!));
+  assert.equal(expectKind(g.run(), EXIT.IO).port, 0x90);
+  assert.deepEqual(trap(g), [6, 0]);
+});
+
+kvmTest("64-bit ring 3 does not single-step without hardware virtualization", { only: "pvm" }, () => {
+  using g = ringGuest((a) => a.label("user").nop().nop().nop().ud2());
+  setGuestDebug(g.cpu.vcpu, GUESTDBG.ENABLE | GUESTDBG.SINGLESTEP);
+  const exit = g.run();
+  const user = BigInt(g.labels.addressOf("user")!);
+  assert.ok(exit.kind !== EXIT.DEBUG || BigInt(exit.gpa) !== user + 1n);
+});
+
+kvmTest("there is no system management mode and no nesting without hardware virtualization", {
+  only: "pvm",
+}, () => {
+  const { capabilities } = hostProbe();
+  assert.equal(capabilities.X86_SMM, undefined);
+  assert.equal(capabilities.NESTED_STATE, undefined);
+});
+
+Deno.test("every test a quirk names exists", () => {
+  const folders = ["../vendor/", "../x86/"].map((path) => new URL(path, import.meta.url));
+  const source = folders.flatMap((folder) =>
+    [...Deno.readDirSync(folder)].filter(({ name }) => name.endsWith("_test.ts"))
+      .map(({ name }) => Deno.readTextFileSync(new URL(name, folder)))
+  ).join("\n");
+  for (const { id, test } of QUIRKS) {
+    // Tests made in a loop end with what differs.
+    const name = test.slice(0, 40);
+    assert.ok(source.includes(`"${name}`) || source.includes(`\`${name}`), `${id}: ${test}`);
+  }
 });
 
 Deno.test("every quirk names hosts, evidence, answer and test, once each", () => {

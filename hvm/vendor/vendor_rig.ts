@@ -7,8 +7,17 @@ import { Asm } from "../testing/asm.ts";
 import type { CpuidEntry } from "../kvm/cpuid_list.ts";
 import { KvmSystem } from "../kvm/system.ts";
 import { mapAnonymous } from "../sys/memory.ts";
-import { type CpuState, CR0, CR4, EFER, flatSegment, realModeSegment, resetState } from "../x86/state.ts";
-import { SEGMENT_TYPE } from "../x86/state.ts";
+import {
+  type CpuState,
+  CR0,
+  CR4,
+  EFER,
+  flatSegment,
+  realModeSegment,
+  resetState,
+  SEGMENT_TYPE,
+  systemSegment,
+} from "../x86/state.ts";
 import type { KvmCpu } from "./kvm_cpu.ts";
 import { emptyExit } from "./kvm_exits.ts";
 import { attachMachine, closeMachine, createMachine, type KvmMachine } from "./kvm_machine.ts";
@@ -20,13 +29,15 @@ import type { MsrRange } from "../kvm/vm_extras.ts";
 
 /** Where programs start, the stack ends, and tables are. */
 export const AT = {
-  CODE: 0x8000,
   STACK: 0x7000,
-  IDT: 0x9000,
+  CODE: 0x8000,
+  IDT: 0x9800,
   TABLES: 0x10000,
   GDT: 0x20000,
+  TSS: 0x21000,
+  RING0_STACK: 0x23000,
   RAM_END: 0x100000,
-};
+} as const;
 
 export interface GuestOptions {
   readonly mode?: "real" | "flat" | "long";
@@ -94,6 +105,28 @@ function fillTables(ram: Uint8Array<ArrayBuffer>): void {
   }
   put(AT.GDT + 8, 0x00af9b000000ffffn);
   put(AT.GDT + 16, 0x00cf93000000ffffn);
+  put(AT.GDT + 24, 0x00affb000000ffffn);
+  put(AT.GDT + 32, 0x00cff3000000ffffn);
+  // The stack for interrupts taken in ring 3. [SDM] vol. 3A, 8.7
+  put(AT.TSS + 4, BigInt(AT.RING0_STACK));
+  words.setUint16(AT.TSS + 0x66, 0x68, true); // no I/O permission bitmap
+}
+
+/** 64-bit user code at `label` with its own stack, IOPL 3, and a task state for the way back to ring 0. */
+export function userState(guest: Guest, label: string): CpuState {
+  const state = startState("long");
+  const data = { ...flatSegment(0x23, SEGMENT_TYPE.DATA_RW_ACCESSED), dpl: 3 };
+  return {
+    ...state,
+    rip: BigInt(guest.labels.addressOf(label)!),
+    rflags: 0x3002n,
+    cs: { ...flatSegment(0x1b, SEGMENT_TYPE.CODE_XR_ACCESSED, { long: true }), dpl: 3 },
+    ss: data,
+    ds: { ...data },
+    es: { ...data },
+    tr: systemSegment(0x28, SEGMENT_TYPE.TSS_BUSY, BigInt(AT.TSS), 0x67),
+    gdt: { base: BigInt(AT.GDT), limit: 0x27 },
+  };
 }
 
 /** Puts a 64-bit interrupt gate for `vector` to `handler` into the IDT. [SDM] vol. 3A, 6.14.1 */
