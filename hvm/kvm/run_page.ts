@@ -33,6 +33,10 @@ export class RunPage {
     return this.view.getUint32(RUN.offset.exit_reason, true);
   }
 
+  get immediateExit(): boolean {
+    return this.bytes[RUN.offset.immediate_exit] !== 0;
+  }
+
   /** KVM_RUN returns as soon as it has finished what the last exit left to do. */
   set immediateExit(on: boolean) {
     this.bytes[RUN.offset.immediate_exit] = on ? 1 : 0;
@@ -61,7 +65,7 @@ export class RunPage {
 
   /** Without an APIC in the kernel this is written into the processor at every entry. */
   set cr8(value: number) {
-    this.view.setBigUint64(RUN.offset.cr8, BigInt(value), true);
+    this.bytes[RUN.offset.cr8] = value & 0xf;
   }
 
   get apicBase(): bigint {
