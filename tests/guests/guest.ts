@@ -10,6 +10,13 @@ import { Guest } from "./lib.ts";
 /** How a program's machine ends, in the words of hvm's JSON result. */
 export type End = "exit-port" | "poweroff" | "reboot" | "triple-fault" | "panic";
 
+/** A quirk row (hvm/vendor/quirks.ts) that keeps a program from the hosts the row names. */
+export interface Forbidden {
+  readonly id: string;
+  /** Absent: in every mode. */
+  readonly irqchips?: readonly IrqchipMode[];
+}
+
 /** One guest program. */
 export interface GuestProgram {
   readonly name: string;
@@ -25,8 +32,7 @@ export interface GuestProgram {
   };
   /** Modes whose machines have what the program tests. */
   readonly irqchips: readonly IrqchipMode[];
-  /** Quirk rows that forbid the program on the hosts the row names. */
-  readonly quirks: readonly string[];
+  readonly quirks: readonly Forbidden[];
   /** Far more than a slow host needs. */
   readonly timeoutS: number;
   readonly append?: string;
@@ -45,6 +51,11 @@ export interface GuestOptions extends Partial<Omit<GuestProgram, "name" | "build
   readonly status?: number;
   /** Absent: `name: ok`. */
   readonly output?: string;
+}
+
+/** The quirk rows that forbid `program` in a mode, on the hosts they name. */
+export function forbidding(program: GuestProgram, irqchip: IrqchipMode): string[] {
+  return program.quirks.filter(({ irqchips }) => irqchips?.includes(irqchip) ?? true).map(({ id }) => id);
 }
 
 /** Every mode. */

@@ -84,21 +84,20 @@ export class Guest extends Program {
 
   /** The register's low 32 bits, masked, must be `expected`. */
   equal(what: string, actual: Reg, expected: number | Reg, mask = 0xffffffff): void {
-    const info = register(actual);
-    const width = info.size >= 4 ? 0xffffffff : 2 ** (8 * info.size) - 1;
-    this.#pushNumber(mask % (width + 1));
+    this.#pushNumber(mask % (onesOf(actual) + 1));
     if (typeof expected === "number") this.#pushNumber(expected);
     else this.push(this.#full(expected));
     this.push(this.#full(actual)).push(this.text(what)).call("rt.equal");
     this.#drop(4);
   }
 
-  /** The register's low 32 bits, unsigned, must be from `least` to `most`. */
+  /** The register's low 32 bits (or its fewer), unsigned, must be from `least` to `most`. */
   between(what: string, actual: Reg, least: number, most: number): void {
+    this.#pushNumber(onesOf(actual));
     this.#pushNumber(most);
     this.#pushNumber(least);
     this.push(this.#full(actual)).push(this.text(what)).call("rt.between");
-    this.#drop(4);
+    this.#drop(5);
   }
 
   /** Counts a failure. */
@@ -365,4 +364,9 @@ export class Guest extends Program {
     this.bss("stack.rsp0", STACK_BYTES, 16);
     this.bss("stack.ist1", STACK_BYTES, 16);
   }
+}
+
+/** The bits a check looks at: the register's own, at most 32. */
+function onesOf(name: Reg): number {
+  return 2 ** (8 * Math.min(register(name).size, 4)) - 1;
 }

@@ -4,6 +4,8 @@
  */
 
 import type { GuestProgram } from "./guest.ts";
+import { IOAPIC_PROGRAMS } from "./ioapic.ts";
+import { LAPIC_PROGRAMS } from "./lapic.ts";
 import { MMIO_PROGRAMS } from "./mmio.ts";
 import { PIC_PROGRAMS } from "./pic.ts";
 import { PIT_PROGRAMS } from "./pit.ts";
@@ -19,4 +21,6 @@ export const GUEST_PROGRAMS: readonly GuestProgram[] = [
   ...PIC_PROGRAMS,
   ...PIT_PROGRAMS,
   ...RTC_PROGRAMS,
+  ...LAPIC_PROGRAMS,
+  ...IOAPIC_PROGRAMS,
 ];

@@ -6,7 +6,7 @@
  */
 
 import { GUEST_PROGRAMS } from "./manifest.ts";
-import type { GuestProgram } from "./guest.ts";
+import { forbidding, type GuestProgram } from "./guest.ts";
 
 /** What QEMU said of one program. */
 interface Verdict {
@@ -86,7 +86,10 @@ if (import.meta.main) {
   for (const program of GUEST_PROGRAMS) {
     if (Deno.args.length > 0 && !Deno.args.some((name) => program.name.startsWith(name))) continue;
     const skip = program.qemu.skip ??
-      (accel === "kvm" && !program.irqchips.includes("kernel") ? "not for KVM's own controllers" : undefined);
+      (accel === "kvm" && !program.irqchips.includes("kernel")
+        ? "not for KVM's own controllers"
+        : undefined) ??
+      (accel === "kvm" ? forbidding(program, "kernel")[0] : undefined);
     if (skip !== undefined) {
       say(`${program.name}: skip: ${skip}`);
       continue;

@@ -125,12 +125,14 @@ function writeEqual(g: Program): void {
   });
 }
 
-/** text, actual, least, most. */
+/** text, actual, least, most, mask. */
 function writeBetween(g: Program): void {
   routine(g, "rt.between", () => {
     argument(g, "si", 0);
     argument(g, "bx", 1);
     argument(g, "cx", 2);
+    argument(g, "dx", 4);
+    g.and("ebx", "edx");
     argument(g, "dx", 3);
     g.cmp("ebx", "ecx").jb("rt.between.bad").cmp("ebx", "edx").jbe("rt.between.out");
     g.label("rt.between.bad");
