@@ -10,7 +10,7 @@ import { HostError } from "../base/errors.ts";
 import { X86_SHADOW_INT } from "../kvm/abi.ts";
 import type { CpuidEntry } from "../kvm/cpuid_list.ts";
 import { KickReceiver } from "../kvm/kick.ts";
-import { getState, setCpuid as setVcpuCpuid, setState, translate } from "../kvm/vcpu_state.ts";
+import { getState, setCpuid as setVcpuCpuid, setGuestDebug, setState, translate } from "../kvm/vcpu_state.ts";
 import { type CpuState, CR0, EFER, RFLAGS } from "../x86/state.ts";
 import { KvmCpu, SET, type SyncPolicy } from "./kvm_cpu.ts";
 import { ExitReader } from "./kvm_exits.ts";
@@ -94,6 +94,17 @@ export function setCpuid(cpu: KvmCpu, entries: readonly CpuidEntry[]): void {
 /** Finishes what the last exit left to do; see {@linkcode KvmCpu.complete}. */
 export function complete(cpu: KvmCpu): void {
   cpu.complete();
+}
+
+/**
+ * Sets what KVM debugs: `control` is a set of GUESTDBG bits of the ABI, `registers` DR0 to DR7. KVM remembers where the
+ * processor is, so changes of its registers go in first.
+ * @throws {HostError}
+ */
+export function setDebug(cpu: KvmCpu, control: number, registers: bigint[] = []): void {
+  cpu.complete();
+  cpu.flush();
+  setGuestDebug(cpu.vcpu, control, registers);
 }
 
 /** KVM's own local APIC as its 1 KiB register page; irqchip `split` and `kernel`. @throws {HostError} */

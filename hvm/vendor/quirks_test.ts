@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { GUESTDBG } from "../kvm/abi.ts";
-import { setGuestDebug } from "../kvm/vcpu_state.ts";
 import { mem, qword } from "../testing/asm.ts";
 import { kvmTest } from "../testing/kvm.ts";
 import { CR0, CR4, GPR } from "../x86/state.ts";
+import { setDebug } from "./kvm_shared.ts";
 import { EXIT, type Exit, type ExitKind } from "./ops.ts";
 import { QUIRKS, quirksOf } from "./quirks.ts";
 import {
@@ -93,11 +93,11 @@ kvmTest("the other vendor's hypercall instruction faults and stays as it is", {
 
 kvmTest("single steps come as debug exits with the program counter", {}, () => {
   using g = guest((a) => a.nop().nop().hlt());
-  setGuestDebug(g.cpu.vcpu, GUESTDBG.ENABLE | GUESTDBG.SINGLESTEP);
+  setDebug(g.cpu, GUESTDBG.ENABLE | GUESTDBG.SINGLESTEP);
   const exit = expectKind(g.run(), EXIT.DEBUG);
   assert.deepEqual([exit.code, exit.gpa], [1, AT.CODE + 1]);
   assert.equal(expectKind(g.run(), EXIT.DEBUG).gpa, AT.CODE + 2);
-  setGuestDebug(g.cpu.vcpu, 0);
+  setDebug(g.cpu, 0);
   expectKind(g.run(), EXIT.HLT);
 });
 
@@ -224,7 +224,7 @@ kvmTest("SYSCALL enters ring 0", { quirk: "pvm-no-system-calls" }, () => {
 
 kvmTest("64-bit ring 3 does not single-step without hardware virtualization", { only: "pvm" }, () => {
   using g = ringGuest((a) => a.label("user").nop().nop().nop().ud2());
-  setGuestDebug(g.cpu.vcpu, GUESTDBG.ENABLE | GUESTDBG.SINGLESTEP);
+  setDebug(g.cpu, GUESTDBG.ENABLE | GUESTDBG.SINGLESTEP);
   const exit = g.run();
   const user = BigInt(g.labels.addressOf("user")!);
   assert.ok(exit.kind !== EXIT.DEBUG || BigInt(exit.gpa) !== user + 1n);
