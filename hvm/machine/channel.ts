@@ -13,8 +13,10 @@ import { ByteRing, ringBytes } from "../base/ring.ts";
 const WORD = {
   /** Bits of `REQUEST` (hvm/vcpu/loop.ts), set by any thread, taken by the processor's. */
   REQUESTS: 0,
-  /** 1 while the processor's thread is in its loop and may be kicked. */
-  RUNNING: 1,
+  /** 1 while somebody waits for room in the input ring. */
+  ROOM_WANTED: 1,
+  /** 1 while the processor's thread waits for room in the output ring. */
+  OUTPUT_FULL: 2,
 } as const;
 const CONTROL_BYTES = 64;
 
@@ -57,11 +59,28 @@ export class Channel {
     return Atomics.exchange(this.#words, WORD.REQUESTS, 0);
   }
 
-  set running(running: boolean) {
-    Atomics.store(this.#words, WORD.RUNNING, running ? 1 : 0);
+  /** True when any of `bits` is set; they stay. */
+  isRequested(bits: number): boolean {
+    return (Atomics.load(this.#words, WORD.REQUESTS) & bits) !== 0;
   }
 
-  get running(): boolean {
-    return Atomics.load(this.#words, WORD.RUNNING) === 1;
+  /** The writer of the input ring found it full and wants to be told when that changes. */
+  wantRoom(): void {
+    Atomics.store(this.#words, WORD.ROOM_WANTED, 1);
+  }
+
+  /** True, once, when the writer of the input ring waits. */
+  takeRoomWanted(): boolean {
+    return Atomics.exchange(this.#words, WORD.ROOM_WANTED, 0) === 1;
+  }
+
+  /** The processor's thread found the output ring full and waits for a request. */
+  outputIsFull(): void {
+    Atomics.store(this.#words, WORD.OUTPUT_FULL, 1);
+  }
+
+  /** True, once, when the processor's thread waits for room. */
+  takeOutputFull(): boolean {
+    return Atomics.exchange(this.#words, WORD.OUTPUT_FULL, 0) === 1;
   }
 }

@@ -10,8 +10,6 @@ Deno.test("Channel gives both sides the same words and rings", () => {
   assert.deepEqual([...worker.input.read()], [1, 2]);
   assert.deepEqual([...main.output.read()], [3]);
   assert.deepEqual([...main.debug.read()], [4]);
-  worker.running = true;
-  assert.ok(main.running);
 });
 
 Deno.test("Channel hands each request over once", () => {
@@ -21,4 +19,25 @@ Deno.test("Channel hands each request over once", () => {
   main.request(8);
   assert.equal(worker.takeRequests(), 9);
   assert.equal(worker.takeRequests(), 0);
+});
+
+Deno.test("Channel remembers that a side waits until the other one takes that", () => {
+  const main = new Channel();
+  const worker = new Channel(main.buffer);
+  assert.ok(!worker.takeRoomWanted());
+  main.wantRoom();
+  assert.ok(worker.takeRoomWanted());
+  assert.ok(!worker.takeRoomWanted());
+  worker.outputIsFull();
+  assert.ok(main.takeOutputFull());
+  assert.ok(!main.takeOutputFull());
+});
+
+Deno.test("Channel shows requests without taking them", () => {
+  const main = new Channel();
+  const worker = new Channel(main.buffer);
+  main.request(4);
+  assert.ok(worker.isRequested(4 | 1));
+  assert.ok(!worker.isRequested(1));
+  assert.equal(worker.takeRequests(), 4);
 });

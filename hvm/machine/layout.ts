@@ -7,6 +7,8 @@
  * @module
  */
 
+import { pirqOfPin } from "../../devices/pci/pirq.ts";
+import { RTC_REG } from "../../devices/timer/rtc_regs.ts";
 import { FOUR_GIB, GIB } from "../base/addr.ts";
 import type { BoardResources, IsaDevice } from "../io/resources.ts";
 
@@ -77,7 +79,7 @@ export const LOW_RAM_LIMIT = 3 * GIB;
 export const SMI_COMMAND = { ACPI_ENABLE: 0xf1, ACPI_DISABLE: 0xf0 } as const;
 
 /** Offsets within the power management block. [PIIX4] 7.1 */
-export const PM_OFFSET = { EVENT: 0x00, CONTROL: 0x04, TIMER: 0x08, GPE0: 0x20 } as const;
+export const PM_OFFSET = { EVENT: 0x00, CONTROL: 0x04, TIMER: 0x08, GPE0: 0x0c } as const;
 
 /** The write to port CF9h that resets the machine: system reset, then go. [PIIX3] 2.5.5.2 */
 export const RESET_VALUE = 0x06;
@@ -93,11 +95,6 @@ export const PCI_SLOT = {
   POWER_MANAGEMENT: { device: 1, function: 3 },
   FIRST_FREE_DEVICE: 2,
 } as const;
-
-/** Which of PIRQA to PIRQD (0 to 3) the interrupt pin (0 to 3) of a slot is wired to: the usual swizzle of PC boards. */
-export function pirqOf(device: number, pin: number): number {
-  return (device + pin + 3) % 4;
-}
 
 /** How `bytes` of RAM lie around the hole below 4 GiB. */
 export function ramLayout(bytes: number): { lowBytes: number; highBytes: number } {
@@ -123,7 +120,7 @@ export function boardResources(shape: BoardShape): BoardResources {
   return {
     apicIds: Array.from({ length: shape.cpus }, (_, index) => index),
     ...(lapic ? { lapicBase: ADDRESS.LAPIC } : {}),
-    ...(ioapic ? { ioapic: { id: shape.cpus, base: ADDRESS.IOAPIC, gsiBase: 0 } } : {}),
+    ...(ioapic ? { ioapic: { id: ioapicId(shape.cpus), base: ADDRESS.IOAPIC, gsiBase: 0 } } : {}),
     overrides: [
       { irq: IRQ.PIT, gsi: PIT_GSI, activeLow: false, level: false },
       { irq: IRQ.SCI, gsi: IRQ.SCI, activeLow: false, level: true },
@@ -145,6 +142,7 @@ export function boardResources(shape: BoardShape): BoardResources {
     },
     hasPic: true,
     hasRtc: true,
+    rtcCentury: RTC_REG.CENTURY,
     hasI8042: true,
     hasVga: false,
     isa: isaDevices(),
@@ -158,11 +156,16 @@ export function boardResources(shape: BoardShape): BoardResources {
         },
         { base: highStart, length: 64 * GIB, prefetchable: true },
       ],
-      pirqOf,
+      pirqOf: pirqOfPin,
       pirqGsi: PIRQ_IRQ,
       isaBridge: PCI_SLOT.ISA_BRIDGE,
     },
   };
+}
+
+/** The IOAPIC's id: past the processors' where it still fits a byte, else 0, as it is told apart by its address anyway. */
+export function ioapicId(cpus: number): number {
+  return cpus < 255 ? cpus : 0;
 }
 
 function isaDevices(): IsaDevice[] {
@@ -181,6 +184,7 @@ function isaDevices(): IsaDevice[] {
       placed: [ports(PORT.I8042_DATA, 1), ports(PORT.I8042_COMMAND, 1)],
       irq: IRQ.KEYBOARD,
     },
+    { name: "MOU", hid: "PNP0F13", placed: [], irq: IRQ.MOUSE },
     { name: "RTC", hid: "PNP0B00", placed: [ports(PORT.RTC, 2)], irq: IRQ.RTC },
     { name: "PEVT", hid: "QEMU0001", placed: [ports(PORT.PVPANIC, 1)] },
     { name: "FWCF", hid: "QEMU0002", placed: [ports(PORT.FW_CFG, 12)] },

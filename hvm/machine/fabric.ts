@@ -1,0 +1,12 @@
+/**
+ * Chooses the interrupt controllers of a machine.
+ * @module
+ */
+
+import { type FabricOptions, type InterruptFabric, kernelFabric } from "./interrupts.ts";
+
+/** Builds the controllers a mode asks for and attaches the registers of those that are hvm's. */
+export function buildFabric(options: FabricOptions): InterruptFabric {
+  if (options.mode === "kernel") return kernelFabric(options.kernel);
+  throw new RangeError("not yet");
+}

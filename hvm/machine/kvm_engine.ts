@@ -1,0 +1,137 @@
+/**
+ * KVM behind a machine: what the main thread makes, and what a processor's thread makes of it.
+ * @module
+ */
+
+import { addCoalescedZone, setGsiRouting } from "../kvm/vm_extras.ts";
+import { CoalescedRing } from "../kvm/coalesced.ts";
+import type { KickHandle } from "../kvm/kick.ts";
+import { KvmSystem } from "../kvm/system.ts";
+import { KvmVm } from "../kvm/vm.ts";
+import type { GuestMemory } from "../base/memory.ts";
+import { FOUR_GIB } from "../base/addr.ts";
+import type { GuestRam } from "../host/guest_ram.ts";
+import type { Bus } from "../io/bus.ts";
+import { emptyExit } from "../vendor/kvm_exits.ts";
+import type { KvmCpu } from "../vendor/kvm_cpu.ts";
+import { attachMachine, closeMachine, createMachine, type KvmMachineHandle } from "../vendor/kvm_machine.ts";
+import { setCpuid } from "../vendor/kvm_shared.ts";
+import type { Exit, IrqchipMode, VendorCaps, VendorOps } from "../vendor/ops.ts";
+import type { Probe } from "../vendor/probe.ts";
+import { kvmTableFor } from "../vendor/table.ts";
+import { type CpuidLeaf } from "../x86/cpuid.ts";
+import type { KernelInterrupts } from "./interrupts.ts";
+import { ADDRESS, PORT } from "./layout.ts";
+
+/** Slots of guest memory. */
+const SLOT = { LOW: 0, HIGH: 1 } as const;
+
+/** Ports whose writes change nothing a guest could see before its next access to a device. */
+const BATCHED_PORTS = [
+  { port: PORT.RTC, length: 1 },
+  { port: PORT.POST_CODE, length: 1 },
+];
+
+/**
+ * Makes a machine with memory and no processors.
+ * @throws {HostError} when KVM refuses.
+ */
+export function createKvmMachine(probe: Probe, irqchip: IrqchipMode, ram: GuestRam): KvmMachineHandle {
+  const system = KvmSystem.open();
+  try {
+    const handle = createMachine(system, {
+      vendor: probe.vendor,
+      irqchip,
+      identityMap: ADDRESS.KVM_IDENTITY_MAP,
+      taskState: ADDRESS.KVM_TSS,
+    });
+    try {
+      const vm = KvmVm.attach(handle.vmFd, handle.vcpuMapSize);
+      vm.setMemory({ slot: SLOT.LOW, gpa: 0, length: ram.lowBytes, address: ram.address });
+      if (ram.highBytes > 0) {
+        const address = ram.address + ram.lowBytes;
+        vm.setMemory({ slot: SLOT.HIGH, gpa: FOUR_GIB, length: ram.highBytes, address });
+      }
+      if (probe.caps.coalescedIo) {
+        for (const { port, length } of BATCHED_PORTS) {
+          addCoalescedZone(vm, { pio: true, address: port, length });
+        }
+      }
+    } catch (error) {
+      closeMachine(handle);
+      throw error;
+    }
+    return handle;
+  } finally {
+    system.close();
+  }
+}
+
+/** What a processor's thread has of the engine. */
+export interface EngineThread<V> {
+  readonly ops: VendorOps<V>;
+  readonly cpu: V;
+  readonly exit: Exit;
+  readonly kernel: KernelInterrupts;
+  /** For other threads. */
+  readonly kick: KickHandle;
+  /** Sleeps until kicked or until `deadline`, host nanoseconds; takes the kick. */
+  wait(deadline: number): void;
+  setAlarm(deadline: number): void;
+  takeKick(): void;
+  /** Gives batched writes to the buses, in the order they were made. */
+  drain(ports: Bus, memoryIo: Bus): void;
+  close(): void;
+}
+
+/**
+ * Makes processor 0 on the calling thread.
+ * @throws {HostError} when KVM refuses.
+ */
+export function openKvmThread(
+  handle: KvmMachineHandle,
+  caps: VendorCaps,
+  cpuid: readonly CpuidLeaf[],
+  memory: GuestMemory,
+): EngineThread<KvmCpu> {
+  const ops = kvmTableFor(caps) as VendorOps<KvmCpu>;
+  const machine = attachMachine(handle, (gpa, length) => memory.read(gpa, length));
+  const cpu = ops.construct(machine, 0);
+  try {
+    setCpuid(cpu, cpuid);
+  } catch (error) {
+    ops.relinquish(cpu);
+    throw error;
+  }
+  const ring = caps.coalescedIo ? CoalescedRing.of(cpu.page.bytes) : undefined;
+  return {
+    ops,
+    cpu,
+    exit: emptyExit(),
+    kernel: kernelInterrupts(machine.vm),
+    kick: cpu.kick.handle,
+    wait: (deadline) => cpu.kick.wait(deadline),
+    // A deadline between two nanoseconds must not ring before it.
+    setAlarm: (deadline) => cpu.kick.setAlarm(Math.ceil(deadline)),
+    takeKick: () => cpu.kick.take(),
+    drain: (ports, memoryIo) => {
+      if (ring === undefined || !ring.pending) return;
+      ring.drain((pio, address, bytes, at, length) =>
+        (pio ? ports : memoryIo).writeBytes(address, bytes, at, length)
+      );
+    },
+    close: () => ops.relinquish(cpu),
+  };
+}
+
+function kernelInterrupts(vm: KvmVm): KernelInterrupts {
+  return {
+    irqLine: (gsi, level) => vm.irqLine(gsi, level),
+    signalMsi: (address, data) => void vm.signalMsi(address, data),
+    setPinRoutes: (routes) =>
+      setGsiRouting(
+        vm,
+        routes.flatMap((route, gsi) => route === undefined ? [] : [{ gsi, ...route }]),
+      ),
+  };
+}

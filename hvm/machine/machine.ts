@@ -1,0 +1,310 @@
+/**
+ * The life of a machine as the main thread sees it: built, running, paused, ended, and everything given back.
+ *
+ * A reset ends one incarnation and starts the next: memory is cleared and loaded again and KVM's machine is made anew,
+ * so nothing of the old one can be left over. Channel, thread and listeners stay.
+ * @module
+ */
+
+import type { LoadedGuest } from "../../firmware/mod.ts";
+import { ConfigError, HostError } from "../base/errors.ts";
+import {
+  allocateGuestRam,
+  clearGuestRam,
+  type GuestRam,
+  releaseGuestRam,
+  viewGuestRam,
+} from "../host/guest_ram.ts";
+import { Progress } from "../host/progress.ts";
+import { kick, type KickHandle } from "../kvm/kick.ts";
+import { REQUEST } from "../vcpu/loop.ts";
+import type { Outcome } from "../vcpu/outcome.ts";
+import { closeMachine, type KvmMachineHandle } from "../vendor/kvm_machine.ts";
+import type { IrqchipMode } from "../vendor/ops.ts";
+import { type Probe, probe } from "../vendor/probe.ts";
+import { cpuidFor } from "../x86/cpuid.ts";
+import { bootGuest } from "./boot.ts";
+import { Channel } from "./channel.ts";
+import type { MachineConfig } from "./config.ts";
+import { type GuestFiles, readGuestFiles } from "./guest_files.ts";
+import { createKvmMachine } from "./kvm_engine.ts";
+import { boardResources, type BoardShape, ramLayout } from "./layout.ts";
+import type { RunRequest, ThreadMessage } from "./thread_messages.ts";
+import { startVcpuThread } from "./vcpu_thread.ts";
+
+/** How a machine ended, before a script gives it its own words. */
+export interface MachineResult {
+  readonly outcome: Outcome;
+  /** From the first entry into the guest. */
+  readonly wallMs: number;
+  /** Hits of trace points, over all incarnations. */
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+/** What a machine tells whoever runs it. */
+export interface MachineListener {
+  /** There are bytes in `channel.output` or `channel.debug`. */
+  output(): void;
+  /** There is room in `channel.input`. */
+  room(): void;
+  /** The guest reset itself and is started again. */
+  reset(cause: string): void;
+}
+
+/** How a machine is built. */
+export interface BuildOptions {
+  readonly progress: Progress;
+  readonly signal?: AbortSignal;
+  /** Bytes of the first serial port are wanted. */
+  readonly serial: boolean;
+  /** A descriptor for trace lines. */
+  readonly traceFd?: number;
+}
+
+/** The engine of a machine and why it was taken. */
+export interface MachineEngine {
+  readonly probe: Probe;
+  readonly irqchip: IrqchipMode;
+}
+
+/** A machine. */
+export class GuestMachine {
+  readonly engine: MachineEngine;
+  readonly shape: BoardShape;
+  readonly loaded: LoadedGuest;
+  readonly channel: Channel;
+  /** Settles when the machine has ended and all it had is given back; rejects never. */
+  readonly ended: Promise<MachineResult>;
+  readonly #config: MachineConfig;
+  readonly #files: GuestFiles;
+  readonly #options: BuildOptions;
+  readonly #ram: GuestRam;
+  readonly #worker: Worker;
+  readonly #listener: MachineListener;
+  readonly #settle: (result: MachineResult) => void;
+  #handle: KvmMachineHandle | undefined;
+  #kick: KickHandle | undefined;
+  #startedAt = 0;
+  #stopWanted = false;
+  readonly #counts: Record<string, number> = {};
+
+  private constructor(parts: BuiltParts, listener: MachineListener) {
+    this.engine = parts.engine;
+    this.shape = parts.shape;
+    this.loaded = parts.loaded;
+    this.channel = parts.channel;
+    this.#config = parts.config;
+    this.#files = parts.files;
+    this.#options = parts.options;
+    this.#ram = parts.ram;
+    this.#worker = parts.worker;
+    this.#listener = listener;
+    this.#handle = parts.handle;
+    const { promise, resolve } = Promise.withResolvers<MachineResult>();
+    this.ended = promise;
+    this.#settle = resolve;
+  }
+
+  /**
+   * Builds a machine; {@linkcode GuestMachine.start} runs it.
+   * @throws {ConfigError} {@linkcode ImageError} {@linkcode HostError}; nothing is left behind then.
+   */
+  static async build(
+    config: MachineConfig,
+    listener: MachineListener,
+    options: BuildOptions,
+  ): Promise<GuestMachine> {
+    using cleanup = new DisposableStack();
+    // The thread starts while files are read: both take about as long.
+    const thread = cleanup.adopt(startVcpuThread(), ({ worker }) => worker.terminate());
+    const engine = chooseEngine(config);
+    const files = await readGuestFiles(config, options);
+    options.signal?.throwIfAborted();
+    const { lowBytes, highBytes } = ramLayout(config.memoryBytes);
+    const ram = cleanup.adopt(allocateGuestRam(lowBytes, highBytes), releaseGuestRam);
+    const shape = {
+      cpus: config.cpus,
+      memoryBytes: config.memoryBytes,
+      lapic: config.lapic,
+      ioapic: config.ioapic,
+    };
+    const loaded = bootGuest(config, files, viewGuestRam(ram), boardResources(shape));
+    const handle = cleanup.adopt(createKvmMachine(engine.probe, engine.irqchip, ram), closeMachine);
+    await thread.ready;
+    const parts = {
+      config,
+      files,
+      options,
+      engine,
+      shape,
+      ram,
+      loaded,
+      worker: thread.worker,
+      handle,
+      channel: new Channel(),
+    };
+    const machine = new GuestMachine(parts, listener);
+    cleanup.move(); // all of it is the machine's now
+    return machine;
+  }
+
+  /** Lets the guest run. Once. */
+  start(): void {
+    this.#worker.onmessage = ({ data }: MessageEvent<ThreadMessage>) => this.#hear(data);
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      const message = `The processor's thread died: ${event.message}`;
+      this.#finish({ kind: "host-error", message, diagnosis: "" });
+    };
+    this.#startedAt = performance.now();
+    this.#run(this.loaded);
+  }
+
+  /** Leaves requests ({@linkcode REQUEST} bits) for the processor, and makes it look. */
+  request(bits: number): void {
+    if ((bits & REQUEST.STOP) !== 0) this.#stopWanted = true;
+    this.channel.request(bits);
+    if (this.#kick !== undefined) kick(this.#kick);
+  }
+
+  /** The bytes of `channel.output` were taken: lets a guest go on that waits for room. */
+  outputTaken(): void {
+    if (this.channel.takeOutputFull()) this.request(REQUEST.OUTPUT);
+  }
+
+  #run(loaded: LoadedGuest): void {
+    const { probe, irqchip } = this.engine;
+    const request: RunRequest = {
+      type: "run",
+      channel: this.channel.buffer,
+      ram: this.#ram,
+      machine: this.#handle!,
+      caps: probe.caps,
+      cpuid: cpuidFor({
+        supported: probe.supportedCpuid,
+        model: this.#config.cpu,
+        userApic: irqchip === "user",
+        tscDeadline: (probe.capabilities.TSC_DEADLINE_TIMER ?? 0) !== 0,
+        hidden: probe.hiddenFeatures,
+        apicId: 0,
+        cpus: this.shape.cpus,
+        tscKhz: probe.caps.tscKhz,
+      }),
+      shape: this.shape,
+      entry: loaded.entry,
+      epochMs: Date.now(),
+      commandLine: this.#files.commandLine,
+      serial: this.#options.serial,
+      ...(this.#options.traceFd === undefined ? {} : { traceFd: this.#options.traceFd }),
+      emulationAdvice: emulationAdvice(probe),
+    };
+    this.#worker.postMessage(request);
+  }
+
+  #hear(message: ThreadMessage): void {
+    switch (message.type) {
+      case "running":
+        this.#kick = message.kick;
+        // A request that came before there was anybody to kick.
+        if (this.#stopWanted) kick(message.kick);
+        return;
+      case "bell":
+        return this.#listener.output();
+      case "room":
+        return this.#listener.room();
+      case "paused":
+        return;
+      case "ended":
+        for (const [name, hits] of Object.entries(message.counts)) {
+          this.#counts[name] = (this.#counts[name] ?? 0) + hits;
+        }
+        this.#listener.output();
+        return this.#over(message.outcome);
+    }
+  }
+
+  /** One incarnation is over; its thread has let go of everything. */
+  #over(outcome: Outcome): void {
+    this.#kick = undefined;
+    const again = this.#config.onReboot === "reset" && !this.#stopWanted &&
+      (outcome.kind === "reset" || outcome.kind === "triple-fault");
+    if (!again) return this.#finish(outcome);
+    this.#listener.reset(outcome.kind === "reset" ? outcome.cause : outcome.kind);
+    try {
+      closeMachine(this.#handle!);
+      this.#handle = undefined;
+      clearGuestRam(this.#ram);
+      const loaded = bootGuest(
+        this.#config,
+        this.#files,
+        viewGuestRam(this.#ram),
+        boardResources(this.shape),
+      );
+      this.#handle = createKvmMachine(this.engine.probe, this.engine.irqchip, this.#ram);
+      this.#run(loaded);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      this.#finish({
+        kind: "host-error",
+        message: `Cannot start the guest again: ${message}`,
+        diagnosis: "",
+      });
+    }
+  }
+
+  #finish(outcome: Outcome): void {
+    this.#worker.terminate();
+    if (this.#handle !== undefined) closeMachine(this.#handle);
+    this.#handle = undefined;
+    releaseGuestRam(this.#ram);
+    this.#settle({ outcome, wallMs: performance.now() - this.#startedAt, counts: this.#counts });
+  }
+}
+
+interface BuiltParts {
+  readonly config: MachineConfig;
+  readonly files: GuestFiles;
+  readonly options: BuildOptions;
+  readonly engine: MachineEngine;
+  readonly shape: BoardShape;
+  readonly ram: GuestRam;
+  readonly loaded: LoadedGuest;
+  readonly worker: Worker;
+  readonly handle: KvmMachineHandle;
+  readonly channel: Channel;
+}
+
+/**
+ * The engine a configuration asks for, and who emulates its interrupt controllers.
+ * @throws {ConfigError} {@linkcode HostError}
+ */
+export function chooseEngine(config: MachineConfig): MachineEngine {
+  const found = probe(config.engine);
+  const { irqchips, maxCpus } = found.caps;
+  const irqchip = config.irqchip === "auto" ? irqchips.at(-1) ?? "user" : config.irqchip;
+  if (!irqchips.includes(irqchip)) {
+    throw new HostError(
+      `Cannot use --irqchip ${irqchip}: this host's KVM has ${irqchips.join(", ")}; take one of them or auto`,
+      { operation: "probe" },
+    );
+  }
+  if (config.cpus > maxCpus) {
+    throw new ConfigError(`Cannot give the guest ${config.cpus} CPUs: KVM allows ${maxCpus} here`, {
+      path: "cpus",
+    });
+  }
+  return { probe: found, irqchip };
+}
+
+/** What to do about an instruction the engine lacks. */
+function emulationAdvice({ vendor, caps }: Probe): string[] {
+  if (caps.stockGuests) {
+    return [
+      "report the bytes above with the guest's name; another --irqchip or kernel version may avoid them",
+    ];
+  }
+  return [
+    `this KVM (${vendor}) emulates the guest's kernel and lacks this instruction; run the guest on a host whose KVM ` +
+    "has VT-x or SVM",
+  ];
+}

@@ -1,0 +1,54 @@
+/**
+ * What the main thread and a processor's thread say to each other beside shared words and rings. All of it is plain
+ * data.
+ * @module
+ */
+
+import type { GuestRam } from "../host/guest_ram.ts";
+import type { KickHandle } from "../kvm/kick.ts";
+import type { Outcome } from "../vcpu/outcome.ts";
+import type { KvmMachineHandle } from "../vendor/kvm_machine.ts";
+import type { VendorCaps } from "../vendor/ops.ts";
+import type { CpuidLeaf } from "../x86/cpuid.ts";
+import type { CpuState } from "../x86/state.ts";
+import type { BoardShape } from "./layout.ts";
+
+/** The name a processor's worker is started with. */
+export const VCPU_WORKER = "hvm-vcpu";
+
+/** Makes a processor and its board, and runs them until they end. A thread may be asked again after an end. */
+export interface RunRequest {
+  readonly type: "run";
+  /** Memory of the machine's `Channel`. */
+  readonly channel: SharedArrayBuffer;
+  readonly ram: GuestRam;
+  readonly machine: KvmMachineHandle;
+  readonly caps: VendorCaps;
+  readonly cpuid: readonly CpuidLeaf[];
+  readonly shape: BoardShape;
+  readonly entry: CpuState;
+  /** The host's calendar now: milliseconds since 1970. */
+  readonly epochMs: number;
+  /** The kernel's command line, for guests that ask the firmware configuration device. */
+  readonly commandLine: string;
+  /** False: nobody wants the bytes of the first serial port. */
+  readonly serial: boolean;
+  /** A descriptor that trace lines are written to. */
+  readonly traceFd?: number;
+  /** What a diagnosis of an instruction the engine lacks says to do. */
+  readonly emulationAdvice: readonly string[];
+}
+
+/** What a processor's thread says. */
+export type ThreadMessage =
+  /** The thread has loaded its code and listens. */
+  | { readonly type: "ready" }
+  /** It is about to run, and can be kicked from now on. */
+  | { readonly type: "running"; readonly kick: KickHandle }
+  /** There is output in a ring. */
+  | { readonly type: "bell" }
+  /** There is room in the input ring again. */
+  | { readonly type: "room" }
+  | { readonly type: "paused"; readonly paused: boolean }
+  /** The run is over, and everything of it that belonged to the thread is closed. */
+  | { readonly type: "ended"; readonly outcome: Outcome; readonly counts: Readonly<Record<string, number>> };

@@ -1,0 +1,229 @@
+/**
+ * A processor's thread: builds the board, makes the processor, runs both until they end.
+ *
+ * With one processor this thread owns all devices. Its event loop does not turn while the guest runs: what others want
+ * of it comes through the shared words of `Channel` and a kick.
+ *
+ * The module is its own worker: from source it is loaded again by its own URL, in the packed executable the bundle is,
+ * and either way the worker's name says that it is one.
+ * @module
+ */
+
+import { Trace } from "../base/trace.ts";
+import { viewGuestRam } from "../host/guest_ram.ts";
+import { MonotonicClock } from "../host/monotonic.ts";
+import { TraceWriter } from "../host/trace_writer.ts";
+import { Bus } from "../io/bus.ts";
+import { pictureText } from "../vcpu/diagnose.ts";
+import type { ExitWorld } from "../vcpu/exits.ts";
+import { REQUEST, runLoop } from "../vcpu/loop.ts";
+import type { Outcome } from "../vcpu/outcome.ts";
+import { PcBoard } from "./board_pc.ts";
+import { Channel } from "./channel.ts";
+import { buildFabric } from "./fabric.ts";
+import { type EngineThread, openKvmThread } from "./kvm_engine.ts";
+import { type RunRequest, type ThreadMessage, VCPU_WORKER } from "./thread_messages.ts";
+
+/** One past the last port. */
+const PORT_LIMIT = 0x10000;
+/** One past the highest guest-physical address. */
+const MEMORY_LIMIT = 2 ** 52;
+
+/** A thread from the main thread's side. */
+export interface VcpuThread {
+  readonly worker: Worker;
+  /** Settles when the thread listens to a {@linkcode RunRequest}; what is posted earlier is lost. */
+  readonly ready: Promise<void>;
+}
+
+/** Starts a thread. */
+export function startVcpuThread(): VcpuThread {
+  const worker = new Worker(import.meta.url, { type: "module", name: VCPU_WORKER });
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  worker.onmessage = () => resolve();
+  worker.onerror = (event) => {
+    event.preventDefault();
+    reject(new Error(`Cannot start a processor's thread: ${event.message}`));
+  };
+  promise.catch(() => {}); // whoever waits for it hears of it; nobody may get that far
+  return { worker, ready: promise };
+}
+
+/** The worker's side of a worker. */
+interface WorkerScope {
+  readonly name: string;
+  onmessage: ((event: MessageEvent<RunRequest>) => void) | null;
+  postMessage(message: ThreadMessage): void;
+}
+
+const scope = globalThis as unknown as WorkerScope;
+if (scope.name === VCPU_WORKER && typeof WorkerGlobalScope !== "undefined") {
+  scope.onmessage = ({ data }) =>
+    scope.postMessage(runMachine(data, (message) => scope.postMessage(message)));
+  scope.postMessage({ type: "ready" });
+}
+
+/** Builds a machine, runs it to its end and takes it apart. Failures of the host become an outcome too. */
+function runMachine(request: RunRequest, tell: (message: ThreadMessage) => void): ThreadMessage {
+  const trace = new Trace();
+  const writer = request.traceFd === undefined ? undefined : new TraceWriter(request.traceFd);
+  if (writer !== undefined) trace.listen(writer.sink);
+  let engine: EngineThread<unknown> | undefined;
+  let outcome: Outcome;
+  try {
+    const memory = viewGuestRam(request.ram);
+    engine = openKvmThread(request.machine, request.caps, request.cpuid, memory) as EngineThread<unknown>;
+    outcome = new RunningMachine(request, engine, trace, tell).run();
+  } catch (error) {
+    outcome = { kind: "host-error", message: messageOf(error), diagnosis: "" };
+  }
+  try {
+    engine?.close();
+    writer?.flush();
+  } catch (error) {
+    outcome = { kind: "host-error", message: messageOf(error), diagnosis: "" };
+  }
+  return { type: "ended", outcome, counts: trace.counts() };
+}
+
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  // A HostError is a sentence for the user; anything else is a mistake of ours, and its place helps.
+  return error.name === "HostError" ? error.message : error.stack ?? error.message;
+}
+
+/** One run of one machine. */
+class RunningMachine {
+  readonly #request: RunRequest;
+  readonly #engine: EngineThread<unknown>;
+  readonly #trace: Trace;
+  readonly #tell: (message: ThreadMessage) => void;
+  readonly #channel: Channel;
+  readonly #clock = new MonotonicClock();
+  #outcome: Outcome | undefined;
+
+  constructor(
+    request: RunRequest,
+    engine: EngineThread<unknown>,
+    trace: Trace,
+    tell: (message: ThreadMessage) => void,
+  ) {
+    this.#request = request;
+    this.#engine = engine;
+    this.#trace = trace;
+    this.#tell = tell;
+    this.#channel = new Channel(request.channel);
+  }
+
+  run(): Outcome {
+    const { ops, cpu, exit, kernel } = this.#engine;
+    const { entry, shape, machine, ram, epochMs, commandLine, serial } = this.#request;
+    const clock = this.#clock;
+    const channel = this.#channel;
+    const ports = new Bus("port", PORT_LIMIT, this.#trace);
+    const memoryIo = new Bus("memory", MEMORY_LIMIT, this.#trace);
+    const mode = machine.irqchip;
+    const fabric = buildFabric({ mode, shape, clock, ports, memoryIo, kernel });
+    const board: PcBoard = new PcBoard({
+      shape,
+      clock,
+      memory: viewGuestRam(ram),
+      commandLine,
+      ports,
+      memoryIo,
+      fabric,
+      kernelPit: mode === "kernel",
+      epochMs,
+      serialOutput: serial ? (byte) => this.#output(byte) : () => {},
+      serialReady: () => this.#input(board),
+      debugOutput: (byte) => this.#debug(byte),
+      end: (outcome) => this.#end(outcome),
+    });
+    ops.writeState(cpu, entry);
+    if (fabric.apicBase !== undefined) ops.setApicBase(cpu, fabric.apicBase);
+    this.#tell({ type: "running", kick: this.#engine.kick });
+    return runLoop({
+      ops,
+      cpu,
+      exit,
+      delivery: fabric.delivery(ops, cpu),
+      clock: {
+        now: () => clock.now(),
+        deadline: () => clock.deadline(),
+        run: () => void clock.run(),
+        pause: () => clock.pause(),
+        resume: () => clock.resume(),
+      },
+      thread: {
+        takeRequests: () => channel.takeRequests(),
+        wait: (deadline) => this.#engine.wait(clock.hostTime(deadline)),
+        setAlarm: (deadline) => this.#engine.setAlarm(clock.hostTime(deadline)),
+        takeKick: () => this.#engine.takeKick(),
+      },
+      world: this.#world(ports, memoryIo, fabric),
+      drain: () => this.#engine.drain(ports, memoryIo),
+      outcome: () => this.#outcome,
+      onRequest: (bits) => {
+        if ((bits & REQUEST.INPUT) !== 0) this.#input(board);
+        if ((bits & REQUEST.POWER_BUTTON) !== 0) board.power.pressPowerButton();
+        if ((bits & REQUEST.NMI) !== 0) ops.inject(cpu, { kind: "nmi" });
+      },
+      onPaused: (paused) => this.#tell({ type: "paused", paused }),
+    });
+  }
+
+  #world(ports: Bus, memoryIo: Bus, fabric: ReturnType<typeof buildFabric>): ExitWorld {
+    return {
+      ports,
+      memoryIo,
+      readMsr: (index) => fabric.readMsr(index),
+      writeMsr: (index, value) => fabric.writeMsr(index, value),
+      endOfInterrupt: (vector) => fabric.endOfInterrupt(vector),
+      end: (outcome) => this.#end(outcome),
+      diagnose: (why) => this.#diagnose(why),
+      traceExit: this.#trace.point("exit"),
+    };
+  }
+
+  /** The first end counts. */
+  #end(outcome: Outcome): void {
+    this.#outcome ??= outcome;
+  }
+
+  #diagnose(why: string): string {
+    const { ops, cpu, exit } = this.#engine;
+    const code = exit.bytes.length > 0 ? exit.bytes : ops.instructionBytes(cpu);
+    const advice = why.includes("emulate") ? this.#request.emulationAdvice : [];
+    return pictureText({ why, state: ops.readState(cpu), code, advice });
+  }
+
+  /** A full ring holds the guest back until the reader has made room, or somebody stops the machine. */
+  #output(byte: number): void {
+    const { output } = this.#channel;
+    while (!output.push(byte)) {
+      if (this.#channel.isRequested(REQUEST.STOP)) return;
+      this.#channel.outputIsFull();
+      this.#tell({ type: "bell" });
+      if (output.room === 0) this.#engine.wait(Infinity);
+    }
+    if (output.ring()) this.#tell({ type: "bell" });
+  }
+
+  #debug(byte: number): void {
+    const { debug } = this.#channel;
+    if (debug.push(byte) && debug.ring()) this.#tell({ type: "bell" });
+  }
+
+  /** Gives the first serial port what it has room for. */
+  #input(board: PcBoard): void {
+    const { input } = this.#channel;
+    let taken: number;
+    do {
+      const waiting = input.peek(64);
+      if (waiting.length === 0) break;
+      taken = board.com1.receive(waiting);
+      input.skip(taken);
+    } while (taken > 0);
+    if (input.room > 0 && this.#channel.takeRoomWanted()) this.#tell({ type: "room" });
+  }
+}

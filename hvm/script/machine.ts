@@ -1,0 +1,275 @@
+/**
+ * `Machine`: a running guest as a script sees it.
+ * @module
+ */
+
+import { Progress } from "../host/progress.ts";
+import { openTrace } from "../host/trace_writer.ts";
+import { boardResources } from "../machine/layout.ts";
+import { type MachineConfig, type MachineOptions, parseConfig } from "../machine/config.ts";
+import { GuestMachine, type MachineResult } from "../machine/machine.ts";
+import { REQUEST } from "../vcpu/loop.ts";
+import { Console, type ConsolePort } from "./console.ts";
+import { EventHub, type EventSource } from "./events.ts";
+import { PanicWatch } from "./panic_watch.ts";
+import type {
+  ByteListener,
+  EngineChoice,
+  GuestConsole,
+  MachineEnd,
+  MachineEvent,
+  MachineHandle,
+  MachineMap,
+  StartMachine,
+  StartOptions,
+  StopReason,
+} from "./types.ts";
+
+/** A machine from its start on. Make one with {@linkcode Machine.start}. */
+export class Machine implements MachineHandle {
+  readonly config: MachineConfig;
+  readonly engine: EngineChoice;
+  readonly console: GuestConsole;
+  readonly events: EventSource<MachineEvent>;
+  readonly ended: Promise<MachineEnd>;
+  readonly #machine: GuestMachine;
+  readonly #console: Console;
+  readonly #hub: EventHub<MachineEvent>;
+  readonly #port: RingPort;
+  readonly #panic: PanicWatch;
+  readonly #files: DisposableStack;
+  #stopReason: StopReason | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  private constructor(parts: Parts) {
+    const { machine, port, hub, config } = parts;
+    this.config = config;
+    this.#machine = machine;
+    this.#port = port;
+    this.#hub = hub;
+    this.#panic = parts.panic;
+    this.#files = parts.files;
+    this.#console = parts.console;
+    this.console = parts.console;
+    this.events = hub;
+    const { probe, irqchip } = machine.engine;
+    this.engine = { vendor: probe.vendor, irqchip, why: probe.reason };
+    this.ended = machine.ended.then((result) => this.#over(result));
+  }
+
+  /**
+   * Builds a machine and starts it.
+   *
+   * ```ts ignore
+   * await using machine = await Machine.start({ kernel: "debian", memory: "512M", timeout: 60_000 });
+   * await machine.console.expect(/~ # /);
+   * await machine.console.send("uname -r\n");
+   * const end = await machine.ended;
+   * ```
+   *
+   * @param options what the machine is to be, as in a configuration file; numbers are bytes and milliseconds
+   * @throws {ConfigError} when the options make no sense.
+   * @throws {ImageError} when the guest cannot be started: a file is missing, damaged or no kernel.
+   * @throws {HostError} when the host refuses, with what to do about it.
+   */
+  static start(options: MachineOptions = {}, start: StartOptions = {}): Promise<Machine> {
+    return Machine.startConfigured(parseConfig(options), start);
+  }
+
+  /** {@linkcode Machine.start} for a configuration that is checked already. */
+  static async startConfigured(config: MachineConfig, start: StartOptions = {}): Promise<Machine> {
+    using cleanup = new DisposableStack();
+    const trace = config.trace === undefined ? undefined : cleanup.use(openTrace(config.trace));
+    const hub = new EventHub<MachineEvent>();
+    const port = new RingPort();
+    const console = new Console(port);
+    const panic = new PanicWatch();
+    console.output.subscribe((bytes) => panic.look(bytes));
+    if (start.output !== undefined) console.output.subscribe(start.output);
+    const machine = await GuestMachine.build(config, {
+      output: () => port.deliver(),
+      room: () => port.hasRoom(),
+      reset: (cause) => hub.emit({ type: "reset", cause }),
+    }, {
+      progress: (start.progress ?? Progress.silent()) as Progress,
+      serial: config.serial?.kind !== "null",
+      ...(start.signal === undefined ? {} : { signal: start.signal }),
+      ...(trace === undefined ? {} : { traceFd: trace.fd }),
+    });
+    port.connect(machine);
+    const result = new Machine({ config, machine, console, hub, port, panic, files: cleanup.move() });
+    if (config.timeoutMs !== undefined) {
+      result.#timer = setTimeout(() => void result.stop("timeout"), config.timeoutMs);
+    }
+    machine.start();
+    return result;
+  }
+
+  stop(reason: StopReason = "script"): Promise<MachineEnd> {
+    if (this.#stopReason === undefined) {
+      this.#stopReason = reason;
+      this.#machine.request(REQUEST.STOP);
+    }
+    return this.ended;
+  }
+
+  /** Presses the power button: a guest that listens shuts down in its own way. */
+  pressPowerButton(): void {
+    this.#machine.request(REQUEST.POWER_BUTTON);
+  }
+
+  describe(): MachineMap {
+    const { loaded, shape } = this.#machine;
+    return {
+      memory: loaded.regions.map(({ base, length, name }) => ({ base, length, what: name })),
+      ports: [],
+      resources: boardResources(shape),
+    };
+  }
+
+  /** Text the guest wrote to the debug consoles E9h and 402h; of much text the first 64 KiB. */
+  get debugText(): string {
+    return this.#port.debugText;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  async #over(result: MachineResult): Promise<MachineEnd> {
+    clearTimeout(this.#timer);
+    this.#files.dispose();
+    await this.#port.drained();
+    const end = this.#name(result);
+    this.#console.close(`The guest ended (${end.end})`);
+    this.#hub.emit({ type: "ended", end });
+    this.#hub.close();
+    return end;
+  }
+
+  /** The end in the words of scripts and of `--json`. */
+  #name({ outcome, wallMs, counts }: MachineResult): MachineEnd {
+    const stats = { wallMs, exits: counts["exit"] ?? 0, counts };
+    switch (outcome.kind) {
+      case "poweroff":
+        return { end: "poweroff", stats };
+      case "reset":
+        // Linux told to reboot after a panic resets like any other reboot; what it said before tells them apart.
+        if (this.#panic.message !== undefined) return { end: "panic", message: this.#panic.message, stats };
+        return { end: "reboot", cause: outcome.cause, stats };
+      case "exit-port":
+        return { end: "exit-port", value: outcome.value, stats };
+      case "command":
+        return { end: "command", status: outcome.status, stats };
+      case "panic":
+        return { end: "panic", message: this.#panic.message ?? "The guest said that it panicked", stats };
+      case "triple-fault": {
+        const message = "The guest crashed: triple fault";
+        return { end: "triple-fault", message, diagnosis: outcome.diagnosis, stats };
+      }
+      case "emulation-failure":
+      case "host-error":
+        return { end: outcome.kind, message: outcome.message, diagnosis: outcome.diagnosis, stats };
+      case "stopped": {
+        const reason = this.#stopReason ?? "script";
+        if (reason !== "timeout") return { end: "stopped", reason, stats };
+        return { end: "timeout", message: `The guest did not end within ${this.config.timeoutMs} ms`, stats };
+      }
+    }
+  }
+}
+
+interface Parts {
+  readonly config: MachineConfig;
+  readonly machine: GuestMachine;
+  readonly console: Console;
+  readonly hub: EventHub<MachineEvent>;
+  readonly port: RingPort;
+  readonly panic: PanicWatch;
+  /** Closed when the machine has ended. */
+  readonly files: DisposableStack;
+}
+
+/** Bytes handed to listeners at a time. */
+const DELIVERY_BYTES = 1 << 16;
+/** Debug text that is kept. */
+const DEBUG_CHARS = 1 << 16;
+
+/** A machine's rings as a console's port. */
+class RingPort implements ConsolePort {
+  debugText = "";
+  #machine: GuestMachine | undefined;
+  #listener: ByteListener = () => {};
+  #room = Promise.withResolvers<void>();
+  /** A listener holds back what follows; settles when it is done. */
+  #delivering: Promise<void> | undefined;
+
+  connect(machine: GuestMachine): void {
+    this.#machine = machine;
+  }
+
+  write(bytes: Uint8Array): number {
+    const machine = this.#machine;
+    if (machine === undefined) return 0;
+    const taken = machine.channel.input.write(bytes);
+    if (taken < bytes.length) machine.channel.wantRoom();
+    if (taken > 0) machine.request(REQUEST.INPUT);
+    return taken;
+  }
+
+  room(): Promise<void> {
+    return this.#room.promise;
+  }
+
+  /** The guest took input. */
+  hasRoom(): void {
+    this.#room.resolve();
+    this.#room = Promise.withResolvers();
+  }
+
+  onData(listener: ByteListener): void {
+    this.#listener = listener;
+  }
+
+  /** There may be output: hands it on, unless a listener still holds the last piece. */
+  deliver(): void {
+    this.#takeDebug();
+    this.#delivering ??= this.#deliverAll();
+  }
+
+  /** Settles when everything the guest wrote has been handed on. */
+  async drained(): Promise<void> {
+    this.deliver();
+    await this.#delivering;
+  }
+
+  #deliverAll(): Promise<void> | undefined {
+    const machine = this.#machine;
+    if (machine === undefined) return undefined;
+    const { output } = machine.channel;
+    output.answer();
+    for (let bytes = output.read(DELIVERY_BYTES); bytes.length > 0; bytes = output.read(DELIVERY_BYTES)) {
+      const slow = this.#listener(bytes);
+      machine.outputTaken();
+      if (slow !== undefined) {
+        return slow.then(() => {
+          this.#delivering = undefined;
+          this.deliver();
+          return this.#delivering;
+        });
+      }
+    }
+    return undefined;
+  }
+
+  #takeDebug(): void {
+    const debug = this.#machine?.channel.debug;
+    if (debug === undefined) return;
+    debug.answer();
+    const bytes = debug.read();
+    if (this.debugText.length < DEBUG_CHARS) this.debugText += new TextDecoder("latin1").decode(bytes);
+  }
+}
+
+/** {@linkcode Machine.start} for a configuration that is checked already: what the command line has. */
+export const startMachine: StartMachine = (config, options) => Machine.startConfigured(config, options);
