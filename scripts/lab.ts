@@ -6,7 +6,7 @@
  *
  * ```
  * deno task lab svm|vmx [--irqchip user|split|kernel|all] [--kernel 6.1|6.12|all|FILE] [--guests]
- *                       [--only PATTERN] [--script TEXT] [--hvm FILE] [--json FILE] [--verbose]
+ *                       [--only PATTERN] [--script TEXT] [--limit SECONDS] [--hvm FILE] [--json FILE] [--verbose]
  * ```
  * `--only` runs the checks whose names match a regular expression, `--script` shell commands in place of the checks.
  * Exit status: 0 when every check passed, 1 when one failed, 2 when the lab itself could not run.
@@ -15,8 +15,9 @@
 
 import type { GuestFile } from "../firmware/initramfs.ts";
 import { build } from "./build.ts";
-import { type Check, type CheckResult, labScript, ResultReader } from "./lab/check.ts";
+import { type Check, labScript } from "./lab/check.ts";
 import { bootChecks, guestChecks, infoChecks, IRQCHIPS, scriptCheck } from "./lab/checks.ts";
+import { follow, type Verdict } from "./lab/follow.ts";
 import { type LabBoot, type LabMachine, startSvm, startVmx } from "./lab/hosts.ts";
 import { cacheFiles, fileFrom, KERNEL_LINES, labHost, labInitramfs, shellInitrd } from "./lab/image.ts";
 import { ensurePrograms } from "./setup.ts";
@@ -40,6 +41,9 @@ const MACHINES: Record<Vendor, {
   vmx: { start: startVmx, bootTimeout: 120, silence: 900 },
 };
 
+/** What ends the lab early, its machine first. */
+const STOP_SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
 /** Seconds commands given by `--script` may take. */
 const SCRIPT_TIMEOUT = 900;
 
@@ -54,6 +58,8 @@ interface LabPlan {
   readonly only: RegExp;
   /** Shell commands in place of the checks; empty for the checks. */
   readonly script: string;
+  /** Seconds here after which the lab is ended. */
+  readonly limit: number;
   readonly verbose: boolean;
 }
 
@@ -61,12 +67,6 @@ interface LabPlan {
 interface LabWork {
   readonly checks: readonly Check[];
   readonly files: readonly GuestFile[];
-}
-
-/** A judged check. */
-interface Verdict extends CheckResult {
-  /** What is wrong; absent when the check passed. */
-  readonly reason?: string;
 }
 
 /** Builds the lab's initramfs for a plan. */
@@ -107,59 +107,19 @@ async function runLab(plan: LabPlan): Promise<Verdict[]> {
   try {
     const boot = await buildImage(plan, work, scratch);
     say(`Booting the ${plan.vendor} lab for ${checks.length} checks ...`);
-    const machine = await MACHINES[plan.vendor].start(boot);
+    const { start, silence } = MACHINES[plan.vendor];
+    const machine = await start(boot);
+    const stop = () => machine.end();
+    for (const signal of STOP_SIGNALS) Deno.addSignalListener(signal, stop);
     try {
-      return await follow(machine, checks, plan);
+      return await follow(machine, checks, { silence, limit: plan.limit, verbose: plan.verbose });
     } finally {
+      for (const signal of STOP_SIGNALS) Deno.removeSignalListener(signal, stop);
       await machine.end();
     }
   } finally {
     await Deno.remove(scratch, { recursive: true });
   }
-}
-
-/** Reads the machine's console to its end, printing each verdict as it comes. */
-async function follow(machine: LabMachine, checks: readonly Check[], plan: LabPlan): Promise<Verdict[]> {
-  const reader = new ResultReader();
-  const verdicts: Verdict[] = [];
-  const last: string[] = [];
-  const silence = MACHINES[plan.vendor].silence;
-  let watchdog = setTimeout(() => {}, 0);
-  for await (const line of machine.lines) {
-    clearTimeout(watchdog);
-    watchdog = setTimeout(() => {
-      say(`The lab said nothing for ${silence} s and is ended`);
-      machine.end();
-    }, silence * 1000);
-    last.push(line);
-    if (last.length > 40) last.shift();
-    if (plan.verbose) say(`  | ${line.trimEnd().replace(/^@@lab output \S+ ?/, "")}`);
-    const result = reader.line(line);
-    if (result === undefined) continue;
-    const reason = checks.find((check) => check.name === result.name)?.judge(result);
-    const verdict = reason === undefined ? result : { ...result, reason };
-    verdicts.push(verdict);
-    printVerdict(verdict);
-  }
-  clearTimeout(watchdog);
-  for (const check of checks.slice(verdicts.length)) {
-    const reason = check.name === reader.current
-      ? "the lab ended during this check"
-      : "the lab ended before it";
-    verdicts.push({ name: check.name, status: 255, seconds: 0, output: "", reason });
-    printVerdict(verdicts.at(-1)!);
-  }
-  if (!reader.done) say(`The lab ended early; its last lines:\n${last.join("\n")}`);
-  return verdicts;
-}
-
-function printVerdict(verdict: Verdict): void {
-  const word = verdict.reason === undefined ? "pass" : "FAIL";
-  say(
-    `${word}  ${verdict.name}  ${verdict.seconds.toFixed(1)} s${verdict.reason ? `: ${verdict.reason}` : ""}`,
-  );
-  if (verdict.reason === undefined) return;
-  for (const line of verdict.output.split("\n").slice(-60)) say(`      | ${line}`);
 }
 
 /** A kernel given as a file is known by the file's name. */
@@ -181,6 +141,7 @@ function readPlan(args: readonly string[]): { plan: LabPlan; json: string } {
     hvm: DEFAULT_HVM,
     only: "",
     script: "",
+    limit: "3600",
     json: "",
     verbose: false,
   });
@@ -195,9 +156,11 @@ function readPlan(args: readonly string[]): { plan: LabPlan; json: string } {
   }
   const kernels = options.kernel === "all" ? KERNEL_LINES : options.kernel.split(",");
   const { guests, hvm, script, json } = options;
+  const limit = Number(options.limit);
+  if (!(limit > 0)) throw new Error(`Cannot use --limit ${options.limit}: it is a number of seconds`);
   const only = new RegExp(options.only);
   const verbose = options.verbose || script !== "";
-  return { plan: { vendor, hvm, irqchips, kernels, guests, only, script, verbose }, json };
+  return { plan: { vendor, hvm, irqchips, kernels, guests, only, script, limit, verbose }, json };
 }
 
 if (import.meta.main) {
