@@ -27,6 +27,8 @@ export interface GuestProgram {
     readonly end: End;
     /** hvm's exit status. */
     readonly status: number;
+    /** What was written to the exit port, where that is the end. */
+    readonly value: number;
     /** What the guest prints on COM1 and the debug port, among other things. */
     readonly output: string;
   };
@@ -49,6 +51,7 @@ export interface GuestOptions extends Partial<Omit<GuestProgram, "name" | "build
   readonly container?: "elf64" | "elf32" | "multiboot-elf" | "multiboot-flat";
   readonly end?: End;
   readonly status?: number;
+  readonly value?: number;
   /** Absent: `name: ok`. */
   readonly output?: string;
 }
@@ -66,7 +69,7 @@ export const PASSED = 1;
 
 /** A program written with {@linkcode Guest}. */
 export function guest(name: string, options: GuestOptions, body: (g: Guest) => void): GuestProgram {
-  const { mode = 64, container = "elf64", end = "exit-port", status, output, ...rest } = options;
+  const { mode = 64, container = "elf64", end = "exit-port", status, value = 0, output, ...rest } = options;
   return {
     name,
     protocol: container.startsWith("multiboot") ? "multiboot" : "pvh",
@@ -78,6 +81,7 @@ export function guest(name: string, options: GuestOptions, body: (g: Guest) => v
     expect: {
       end,
       status: status ?? (end === "exit-port" ? PASSED : end === "triple-fault" || end === "panic" ? 255 : 0),
+      value,
       output: output ?? `${name}: ok`,
     },
     build: () => {

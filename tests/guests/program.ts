@@ -29,9 +29,9 @@ export class Program extends Asm {
     return ref(label);
   }
 
-  /** Zeroed memory under a name. */
+  /** Zeroed memory under a name; asking again gives the same. */
   bss(name: string, size: number, align = 8): Ref {
-    this.#bss.push({ name, size, align });
+    if (!this.#bss.some((piece) => piece.name === name)) this.#bss.push({ name, size, align });
     return ref(name);
   }
 
