@@ -45,7 +45,7 @@ export interface IoApicOptions {
   /** The identification that firmware would have set, 0 to 15. */
   readonly apicId: number;
   readonly send: MessageSink;
-  /** A pin's redirection entry changed, by a guest, a reset or a load. */
+  /** A pin's redirection entry changed, by a guest, a reset or a load; the constructor does not call it. */
   readonly changed?: (pin: number) => void;
   /**
    * Lines say "asserted" rather than "high", so the polarity a guest sets changes nothing; KVM's own IOAPIC does this.
@@ -83,7 +83,7 @@ export class IoApic implements Device<IoApicState> {
     this.#lines = Array.from({ length: IOAPIC_PINS }, (_, pin) => ({
       set: (level: boolean) => this.#setInput(pin, level),
     }));
-    this.reset();
+    this.#powerOn();
   }
 
   /**
@@ -120,11 +120,8 @@ export class IoApic implements Device<IoApicState> {
   }
 
   reset(): void {
-    this.#apicId = this.#options.apicId;
-    this.#select = this.#inputs = 0;
-    this.#low.fill(REDIR.MASKED);
-    this.#destinations.fill(0);
-    this.#allChanged();
+    this.#powerOn();
+    this.#tellAll();
   }
 
   save(): IoApicState {
@@ -144,11 +141,20 @@ export class IoApic implements Device<IoApicState> {
       this.#low[pin] = low;
       this.#destinations[pin] = destination;
     });
-    this.#allChanged();
+    for (let pin = 0; pin < IOAPIC_PINS; pin++) this.#compose(pin);
+    this.#tellAll();
   }
 
-  #allChanged(): void {
-    for (let pin = 0; pin < IOAPIC_PINS; pin++) this.#changed(pin);
+  #powerOn(): void {
+    this.#apicId = this.#options.apicId;
+    this.#select = this.#inputs = 0;
+    this.#low.fill(REDIR.MASKED);
+    this.#destinations.fill(0);
+    for (let pin = 0; pin < IOAPIC_PINS; pin++) this.#compose(pin);
+  }
+
+  #tellAll(): void {
+    for (let pin = 0; pin < IOAPIC_PINS; pin++) this.#options.changed?.(pin);
   }
 
   #read(offset: number): number {
@@ -181,7 +187,8 @@ export class IoApic implements Device<IoApicState> {
     if (pin < 0) return;
     if (this.#select % 2 === 0) this.#writeLow(pin, value);
     else this.#destinations[pin] = value >>> 24;
-    this.#changed(pin);
+    this.#compose(pin);
+    this.#options.changed?.(pin);
     this.#sync(pin);
   }
 
@@ -197,7 +204,8 @@ export class IoApic implements Device<IoApicState> {
     return pin < IOAPIC_PINS ? Math.max(pin, -1) : -1;
   }
 
-  #changed(pin: number): void {
+  /** Makes the message of a pin from its entry. */
+  #compose(pin: number): void {
     const low = this.#low[pin]!;
     this.#messages[pin] = {
       vector: low & REDIR.VECTOR,
@@ -207,7 +215,6 @@ export class IoApic implements Device<IoApicState> {
       level: this.#isLevel(low),
       asserted: true,
     };
-    this.#options.changed?.(pin);
   }
 
   #isLevel(low: number): boolean {
