@@ -7,11 +7,11 @@ import { monotonicNs } from "../sys/timers.ts";
 import { Asm } from "../testing/asm.ts";
 import { kvmTest } from "../testing/kvm.ts";
 import { closeMachine, createMachine } from "./kvm_machine.ts";
-import { EXIT } from "./ops.ts";
+import { EXIT, type ExitKind } from "./ops.ts";
 import { AT, guest, hostProbe } from "./vendor_rig.ts";
 
 /** Runs `program` in a worker and kicks it `rounds` times, each kick waiting for the answer to the one before. */
-async function kickRounds(program: (a: Asm) => void, rounds: number, halting = false) {
+async function kickRounds(program: (a: Asm) => void, rounds: number, seenAt: ExitKind | 0 = 0) {
   const system = KvmSystem.open();
   const { vendor, caps } = hostProbe();
   const handle = createMachine(system, {
@@ -39,7 +39,7 @@ async function kickRounds(program: (a: Asm) => void, rounds: number, halting = f
     ramAddress: mapping.address,
     ramLength: AT.RAM_END,
     words,
-    halting,
+    seenAt,
     limitNs: 20e9,
   });
   const kickHandle = await first as KickHandle;
@@ -70,13 +70,17 @@ kvmTest("a processor on another thread is kicked out of a busy guest every time"
 });
 
 kvmTest("kicks reach a guest that exits all the time", {}, async () => {
-  const { kinds, late } = await kickRounds((a) => a.label("again").out(0x80, "al").jmp("again"), 300);
+  const { kinds, late } = await kickRounds(
+    (a) => a.label("again").out(0x80, "al").jmp("again"),
+    300,
+    EXIT.IO,
+  );
   assert.equal(late, false);
   assert.ok(kinds.includes(EXIT.IO));
 });
 
 kvmTest("kicks wake a halted processor every time", {}, async () => {
-  const { kinds, halts, late } = await kickRounds((a) => a.label("again").hlt().jmp("again"), 300, true);
+  const { kinds, halts, late } = await kickRounds((a) => a.label("again").hlt().jmp("again"), 300, EXIT.HLT);
   assert.equal(late, false);
   assert.ok(kinds.includes(EXIT.HLT));
   assert.ok(halts >= 299, `${halts}`);

@@ -7,6 +7,7 @@ import { Asm } from "../testing/asm.ts";
 import type { CpuidEntry } from "../kvm/cpuid_list.ts";
 import { KvmSystem } from "../kvm/system.ts";
 import { mapAnonymous } from "../sys/memory.ts";
+import { monotonicNs } from "../sys/timers.ts";
 import {
   type CpuState,
   CR0,
@@ -26,6 +27,9 @@ import type { Exit, IrqchipMode, VendorCaps, VendorOps } from "./ops.ts";
 import { probe } from "./probe.ts";
 import { kvmTableFor } from "./table.ts";
 import type { MsrRange } from "../kvm/vm_extras.ts";
+
+/** Longer than any test runs. */
+const GUARD_NS = 10e9;
 
 /** Where programs start, the stack ends, and tables are. */
 export const AT = {
@@ -171,6 +175,8 @@ export function guest(program: (a: Asm) => void, options: GuestOptions = {}): Gu
   const cpu = ops.construct(machine, 0);
   setCpuid(cpu, options.cpuid?.(supportedCpuid) ?? supportedCpuid);
   ops.writeState(cpu, startState(mode));
+  // A guest that never exits fails its test in place of hanging it; tests with alarms of their own move this one.
+  cpu.kick.setAlarm(monotonicNs() + GUARD_NS);
   const exit = emptyExit();
   return {
     ops,

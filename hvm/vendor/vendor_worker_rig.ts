@@ -7,7 +7,7 @@ import { bytesAt } from "../sys/memory.ts";
 import { monotonicNs } from "../sys/timers.ts";
 import { emptyExit } from "./kvm_exits.ts";
 import { attachMachine, type KvmMachineHandle } from "./kvm_machine.ts";
-import { EXIT, type VendorCaps } from "./ops.ts";
+import { EXIT, type ExitKind, type VendorCaps } from "./ops.ts";
 import { kvmTableFor } from "./table.ts";
 import { startState } from "./vendor_rig.ts";
 
@@ -19,8 +19,8 @@ export interface WorkerRigOrder {
   readonly ramLength: number;
   /** Word 0 counts the requests made, word 1 those seen, word 2 ends it. */
   readonly words: SharedArrayBuffer;
-  /** Requests are seen only when the guest has halted, so that the next kick meets a sleeping processor. */
-  readonly halting: boolean;
+  /** The kind of exit at which requests are seen, so that the next kick meets the guest after it; 0 for any kind. */
+  readonly seenAt: ExitKind | 0;
   /** Ends it whatever happens, in ns. */
   readonly limitNs: number;
 }
@@ -48,7 +48,7 @@ scope.onmessage = ({ data: order }) => {
     ops.run(cpu, exit);
     kinds.add(exit.kind);
     if (exit.kind === EXIT.INTERRUPTED) cpu.kick.take();
-    if (!order.halting || exit.kind === EXIT.HLT) {
+    if (order.seenAt === 0 || exit.kind === order.seenAt) {
       Atomics.store(words, 1, Atomics.load(words, 0));
       Atomics.notify(words, 1);
     }
