@@ -17,7 +17,7 @@ interface DocNode {
 }
 
 /** Names a door exports without a word on them. */
-async function undocumented(door: string): Promise<string[]> {
+export async function undocumented(door: string): Promise<string[]> {
   const parsed = JSON.parse(await run([Deno.execPath(), "doc", "--json", door]));
   const nodes: DocNode[] = Array.isArray(parsed.nodes)
     ? parsed.nodes

@@ -121,7 +121,7 @@ wait_for() {
     sleep 0.2
   done
 }
-wait_for '# $'
+wait_for '~ # '
 echo 'echo sum is $((6 * 7)); echo release $(uname -r); grep -c ^processor /proc/cpuinfo' >&3
 wait_for '^sum is 42'
 echo 'dmesg | grep -iE "clocksource: Switched|panic|BUG:|WARNING|nobody cared"; grep -E "timer|ttyS0|LOC|acpi" /proc/interrupts; echo last one' >&3

@@ -80,7 +80,7 @@ function print(verdict: Verdict): Verdict {
 class Watchdog {
   readonly #seconds: number;
   readonly #bark: () => void;
-  #timer: number;
+  #timer: ReturnType<typeof setTimeout>;
 
   constructor(seconds: number, bark: () => void) {
     this.#seconds = seconds;
