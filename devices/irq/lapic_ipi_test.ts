@@ -164,6 +164,7 @@ Deno.test("Lapic matches physical destinations in both modes [SDM] 11.6.2.1, 11.
     [3, false, { destination: 3 }, true],
     [3, false, { destination: 2 }, false],
     [3, false, { destination: 0xff }, true],
+    [0x103, false, { destination: 3 }, true],
     [3, true, { destination: 3 }, true],
     [3, true, { destination: 0xff }, true],
     [3, true, { destination: 0xff, wide: true }, false],

@@ -118,5 +118,5 @@ function priorityOf(state: LapicState): number {
   state.isr.forEach((word, i) => {
     if (word !== 0) serviced = i * 32 + 31 - Math.clz32(word) & 0xf0;
   });
-  return (state.tpr & 0xf0) >= serviced ? state.tpr : serviced;
+  return state.tpr >= serviced ? state.tpr : serviced;
 }

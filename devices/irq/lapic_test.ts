@@ -4,6 +4,7 @@ import { deviceContract } from "../../hvm/testing/device_contract.ts";
 import { LAPIC_STATE } from "./lapic_state.ts";
 import { APIC_BASE, ESR, LAPIC_MSR, LAPIC_REG, LVT, LVT_INDEX, SVR } from "./lapic_regs.ts";
 import { lapicRig, message } from "./_lapic_rig.ts";
+import { clearVector, setVector, WORD } from "./lapic_words.ts";
 
 deviceContract("Lapic", {
   build: () => {
@@ -243,6 +244,7 @@ Deno.test("Lapic takes NMI, INIT and start-up as events [SDM] 11.6.1", () => {
   assert.equal(lapic.waitingForSipi, false);
   lapic.accept(message({ delivery: DELIVERY.STARTUP, vector: 0x9b }));
   assert.equal(lapic.takeSipi(), -1, "nobody waits for the second");
+  assert.equal(lapic.save().sipiVector, -1, "and it is gone");
   lapic.accept(message({ delivery: DELIVERY.INIT }));
   assert.equal(lapic.initPending, true);
   assert.equal(lapic.sipiVector, -1);
@@ -313,6 +315,10 @@ Deno.test("Lapic LINT pins in fixed mode: edges by polarity, LINT0's level until
   lapic.lint(1).set(true);
   lapic.lint(1).set(true);
   assert.deepEqual(drain(), [0x51]);
+  lapic.lint(1).set(false);
+  assert.deepEqual(drain(), []);
+  lapic.lint(1).set(true);
+  assert.deepEqual(drain(), [0x51]);
   put(LAPIC_REG.LVT_LINT1, 0x52 | LVT.ACTIVE_LOW);
   lapic.lint(1).set(false);
   lapic.lint(1).set(true);
@@ -344,20 +350,25 @@ Deno.test("Lapic LINT pins as NMI and INIT act at the edge [SDM] 11.5.1", () => 
 });
 
 Deno.test("Lapic disabled as a whole: LINT0 is INTR, LINT1 is NMI [SDM] 11.4.3", () => {
-  const { lapic, fixed, get } = lapicRig();
+  const { lapic, fixed, get, words, counts } = lapicRig();
   fixed(0x40);
   assert.equal(lapic.writeMsr(LAPIC_MSR.APIC_BASE, 0xfee00100n), true);
   assert.equal(lapic.highestPending(), -1);
+  setVector(words, WORD.IRR, 0x40);
+  assert.equal(lapic.highestPending(), -1, "even when another thread was late to see it");
   assert.equal(lapic.acceptsExtInt, true);
   assert.equal(lapic.matches(message({})), false);
   assert.equal(get(LAPIC_REG.VERSION), 0xffffffff, "nobody answers at its address");
+  const before = counts.changed;
   lapic.lint(0).set(true);
+  assert.equal(counts.changed, before + 1);
   assert.equal(lapic.extIntPending, true);
   lapic.lint(0).set(false);
   assert.equal(lapic.extIntPending, false);
   lapic.lint(1).set(true);
   assert.equal(lapic.takeNmi(), true);
   assert.equal(lapic.writeMsr(LAPIC_MSR.APIC_BASE, 0xfee00900n), true);
+  clearVector(words, WORD.IRR, 0x40);
   assert.equal(lapic.highestPending(), -1, "what it held is lost");
   assert.equal(get(LAPIC_REG.SVR), 0xff);
 });

@@ -76,6 +76,6 @@ export class LapicVectors {
   /** PPR: the greater of task priority and what is in service. [SDM] 11.8.3.1 */
   #publish(): void {
     const serviced = this.#inService < 0 ? 0 : this.#inService & 0xf0;
-    Atomics.store(this.#words, WORD.PRIORITY, (this.#tpr & 0xf0) >= serviced ? this.#tpr : serviced);
+    Atomics.store(this.#words, WORD.PRIORITY, this.#tpr >= serviced ? this.#tpr : serviced);
   }
 }

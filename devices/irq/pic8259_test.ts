@@ -181,6 +181,14 @@ Deno.test("Pic8259 ICW1 clears masks, edges and modes, and leaves ELCR [8259A] I
   assert.equal(pic.acknowledge(), 0x0e);
 });
 
+Deno.test("Pic8259 ICW1 unmasks everything [8259A] ICW1", () => {
+  const { pic } = rig();
+  mask(pic.primary, 0x55);
+  put(pic.primary, PIC_REG.COMMAND, ICW1.INIT | ICW1.IC4);
+  for (const value of [0x08, 0x04, ICW4.UPM]) put(pic.primary, PIC_REG.DATA, value);
+  assert.equal(get(pic.primary, PIC_REG.DATA), 0);
+});
+
 Deno.test("Pic8259 waits for as many initialization words as ICW1 says [8259A] figure 6", () => {
   for (const single of [false, true]) {
     for (const ic4 of [false, true]) {
