@@ -163,6 +163,7 @@ export function elf32(program: Loaded, options: { pvh: boolean }): Uint8Array {
       p_offset: noteAt,
       p_filesz: note.length,
       p_memsz: note.length,
+      p_align: 4,
     }),
     note,
   ]);
