@@ -7,7 +7,10 @@
 
 import { APIC_MODE, clearVector, highestVector, setVector, WORD } from "./lapic_words.ts";
 
-/** Priorities over IRR and ISR, which lie in the shared words. Only the processor's own thread uses this. */
+/**
+ * Priorities over IRR and ISR, which lie in the shared words. Only the processor's own thread uses this, and it reads
+ * plainly what only it writes.
+ */
 export class LapicVectors {
   readonly #words: Int32Array;
   #tpr = 0;
@@ -42,12 +45,12 @@ export class LapicVectors {
 
   /** The processor priority register. */
   get priority(): number {
-    return Atomics.load(this.#words, WORD.PRIORITY);
+    return this.#words[WORD.PRIORITY]!;
   }
 
   /** The vector to be taken now, -1 when there is none of a class above the processor's priority. [SDM] 11.8.3 */
   highestPending(): number {
-    if ((Atomics.load(this.#words, WORD.MODE) & APIC_MODE.ENABLED) === 0) return -1;
+    if ((this.#words[WORD.MODE]! & APIC_MODE.ENABLED) === 0) return -1;
     const vector = highestVector(this.#words, WORD.IRR);
     return vector >= 0 && vector >> 4 > this.priority >> 4 ? vector : -1;
   }

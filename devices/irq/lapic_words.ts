@@ -66,10 +66,15 @@ export function hasVector(words: Int32Array, register: number, vector: number): 
   return (Atomics.load(words, register + (vector >> 5)) & 1 << (vector & 31)) !== 0;
 }
 
-/** The highest vector whose bit is set, -1 for none. */
+/**
+ * The highest vector whose bit is set, -1 for none.
+ *
+ * Plain reads, ten times as fast as atomic ones: whoever sets a bit from another thread wakes this one after it, which
+ * then looks again.
+ */
 export function highestVector(words: Int32Array, register: number): number {
   for (let i = 7; i >= 0; i--) {
-    const bits = Atomics.load(words, register + i);
+    const bits = words[register + i]!;
     if (bits !== 0) return i * 32 + 31 - Math.clz32(bits);
   }
   return -1;
