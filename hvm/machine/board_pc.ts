@@ -215,6 +215,7 @@ export class PcBoard {
 
   /** What a BIOS does to the chipset before it hands over. */
   #initialise(): void {
+    this.#options.fabric.initialise();
     const write = (
       slot: { device: number; function: number },
       offset: number,

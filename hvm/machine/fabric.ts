@@ -4,9 +4,9 @@
  */
 
 import { type FabricOptions, type InterruptFabric, kernelFabric } from "./interrupts.ts";
+import { ownFabric } from "./own_interrupts.ts";
 
 /** Builds the controllers a mode asks for and attaches the registers of those that are hvm's. */
 export function buildFabric(options: FabricOptions): InterruptFabric {
-  if (options.mode === "kernel") return kernelFabric(options.kernel);
-  throw new RangeError("not yet");
+  return options.mode === "kernel" ? kernelFabric(options.kernel) : ownFabric(options);
 }

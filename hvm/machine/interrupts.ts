@@ -49,6 +49,8 @@ export interface InterruptFabric {
   /** The engine's APIC finished a level interrupt. */
   endOfInterrupt(vector: number): void;
   delivery<V>(ops: VendorOps<V>, cpu: V): EventDelivery;
+  /** Leaves the controllers as a BIOS does; after every reset of theirs. */
+  initialise(): void;
   /** APIC registers as MSRs; undefined or false where there is no such register or it is not ours. */
   readMsr(index: number): bigint | undefined;
   writeMsr(index: number, value: bigint): boolean;
@@ -85,6 +87,7 @@ export function kernelFabric(kernel: KernelInterrupts): InterruptFabric {
     },
     endOfInterrupt: () => {},
     delivery: () => new KernelDelivery(),
+    initialise: () => {},
     readMsr: () => undefined,
     writeMsr: () => false,
     devices: [],

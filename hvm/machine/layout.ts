@@ -163,9 +163,9 @@ export function boardResources(shape: BoardShape): BoardResources {
   };
 }
 
-/** The IOAPIC's id: past the processors' where it still fits a byte, else 0, as it is told apart by its address anyway. */
+/** The IOAPIC's id: past the processors' where it still fits its four bits, else 0: its address tells it apart anyway. */
 export function ioapicId(cpus: number): number {
-  return cpus < 255 ? cpus : 0;
+  return cpus < 16 ? cpus : 0;
 }
 
 function isaDevices(): IsaDevice[] {

@@ -55,8 +55,6 @@ export interface MachineListener {
 export interface BuildOptions {
   readonly progress: Progress;
   readonly signal?: AbortSignal;
-  /** Bytes of the first serial port are wanted. */
-  readonly serial: boolean;
   /** A descriptor for trace lines. */
   readonly traceFd?: number;
 }
@@ -194,7 +192,6 @@ export class GuestMachine {
       entry: loaded.entry,
       epochMs: Date.now(),
       commandLine: this.#files.commandLine,
-      serial: this.#options.serial,
       ...(this.#options.traceFd === undefined ? {} : { traceFd: this.#options.traceFd }),
       emulationAdvice: emulationAdvice(probe),
     };

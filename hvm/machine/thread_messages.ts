@@ -31,8 +31,6 @@ export interface RunRequest {
   readonly epochMs: number;
   /** The kernel's command line, for guests that ask the firmware configuration device. */
   readonly commandLine: string;
-  /** False: nobody wants the bytes of the first serial port. */
-  readonly serial: boolean;
   /** A descriptor that trace lines are written to. */
   readonly traceFd?: number;
   /** What a diagnosis of an instruction the engine lacks says to do. */

@@ -117,7 +117,7 @@ class RunningMachine {
 
   run(): Outcome {
     const { ops, cpu, exit, kernel } = this.#engine;
-    const { entry, shape, machine, ram, epochMs, commandLine, serial } = this.#request;
+    const { entry, shape, machine, ram, epochMs, commandLine } = this.#request;
     const clock = this.#clock;
     const channel = this.#channel;
     const ports = new Bus("port", PORT_LIMIT, this.#trace);
@@ -134,7 +134,7 @@ class RunningMachine {
       fabric,
       kernelPit: mode === "kernel",
       epochMs,
-      serialOutput: serial ? (byte) => this.#output(byte) : () => {},
+      serialOutput: (byte) => this.#output(byte),
       serialReady: () => this.#input(board),
       debugOutput: (byte) => this.#debug(byte),
       end: (outcome) => this.#end(outcome),

@@ -4,6 +4,7 @@
  */
 
 import { Progress } from "../host/progress.ts";
+import { openOutputFile } from "../host/output_file.ts";
 import { openTrace } from "../host/trace_writer.ts";
 import { boardResources } from "../machine/layout.ts";
 import { type MachineConfig, type MachineOptions, parseConfig } from "../machine/config.ts";
@@ -86,13 +87,16 @@ export class Machine implements MachineHandle {
     const panic = new PanicWatch();
     console.output.subscribe((bytes) => panic.look(bytes));
     if (start.output !== undefined) console.output.subscribe(start.output);
+    if (config.serial?.kind === "file") {
+      const file = cleanup.use(await openOutputFile(config.serial.path));
+      console.output.subscribe((bytes) => file.write(bytes));
+    }
     const machine = await GuestMachine.build(config, {
       output: () => port.deliver(),
       room: () => port.hasRoom(),
       reset: (cause) => hub.emit({ type: "reset", cause }),
     }, {
       progress: (start.progress ?? Progress.silent()) as Progress,
-      serial: config.serial?.kind !== "null",
       ...(start.signal === undefined ? {} : { signal: start.signal }),
       ...(trace === undefined ? {} : { traceFd: trace.fd }),
     });
@@ -138,8 +142,8 @@ export class Machine implements MachineHandle {
 
   async #over(result: MachineResult): Promise<MachineEnd> {
     clearTimeout(this.#timer);
-    this.#files.dispose();
     await this.#port.drained();
+    this.#files.dispose();
     const end = this.#name(result);
     this.#console.close(`The guest ended (${end.end})`);
     this.#hub.emit({ type: "ended", end });
