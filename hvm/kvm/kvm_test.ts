@@ -12,7 +12,7 @@ import { kick, type KickHandle, KickReceiver } from "./kick.ts";
 import { ALL_SYNC_REGS, EXIT_AT } from "./run_page.ts";
 import { KvmSystem } from "./system.ts";
 import type { KvmVcpu } from "./vcpu.ts";
-import { getMpState, getState, setCpuid, setState, tscKhz } from "./vcpu_state.ts";
+import { getMpState, getState, setCpuid, setState, tellPaused, tscKhz } from "./vcpu_state.ts";
 import type { KvmVm } from "./vm.ts";
 import { addCoalescedZone, filterMsrs, getClock, removeCoalescedZone, setClock } from "./vm_extras.ts";
 
@@ -299,6 +299,7 @@ kvmTest("CPUID lists, TSC frequency and clock are read and set", {}, () => {
   setCpuid(guest.vcpu, supported);
   assert.ok(tscKhz(guest.vcpu) > 100_000);
   assert.ok(guest.system.msrIndices().includes(0x174));
+  assert.equal(tellPaused(guest.vcpu), false); // this guest has never asked for the clock
   setClock(guest.vm, 5_000_000_000n);
   const { clock } = getClock(guest.vm);
   assert.ok(clock >= 5_000_000_000n && clock < 15_000_000_000n);

@@ -79,6 +79,14 @@ export function tscKhz(vcpu: KvmVcpu): number {
 }
 
 /**
+ * Tells a guest with the paravirtual clock that it was paused, so that its watchdogs forgive the time.
+ * @returns false when the guest does not use that clock.
+ */
+export function tellPaused(vcpu: KvmVcpu): boolean {
+  return ioctlInt(vcpu.fd, IOCTL.KVMCLOCK_CTRL, 0) >= 0;
+}
+
+/**
  * The guest-physical address of a linear one, by the guest's own page tables.
  * @returns -1 when it is not mapped.
  */

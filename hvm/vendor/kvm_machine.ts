@@ -27,6 +27,8 @@ export interface MachineRequest {
    * itself.
    */
   readonly msrExits?: readonly MsrRange[];
+  /** In place of what is the rule on this kind of host; see `HostPolicy`. */
+  readonly exitOnUserFailure?: boolean;
 }
 
 /** Plain data, so that it crosses threads. */
@@ -60,7 +62,10 @@ export function createMachine(system: KvmSystem, request: MachineRequest): KvmMa
     const quirks = BigInt(policy.disabledQuirks) & supported;
     if (quirks !== 0n) vm.enable("DISABLE_QUIRKS2", quirks);
     createIrqchip(vm, request.irqchip);
-    if (vm.capability("EXIT_ON_EMULATION_FAILURE") !== 0) vm.enable("EXIT_ON_EMULATION_FAILURE", 1n);
+    const wanted = request.exitOnUserFailure ?? policy.exitOnUserFailure;
+    if (wanted && vm.capability("EXIT_ON_EMULATION_FAILURE") !== 0) {
+      vm.enable("EXIT_ON_EMULATION_FAILURE", 1n);
+    }
     if (request.msrExits !== undefined && vm.capability("X86_MSR_FILTER") !== 0) {
       filterMsrs(vm, request.msrExits);
     }

@@ -33,7 +33,10 @@ export const EXIT = {
   AGAIN: 7,
   /** The processor could not be entered: `code` is the hardware's reason. */
   FAIL_ENTRY: 8,
-  /** The engine gave up: `code` is the suberror, `info` its data words, `bytes` the instruction where known. */
+  /**
+   * The engine gave up: `code` is the suberror, `info` its data words, `bytes` the instruction where known. A negative
+   * `code` is the negated number of the error with which the host's kernel refused to run the processor.
+   */
   INTERNAL_ERROR: 9,
   /** The guest asked for a reset, shutdown or crash by a paravirtual way: `code`. */
   SYSTEM_EVENT: 10,

@@ -169,6 +169,14 @@ export const QUIRKS: readonly Quirk[] = [
     test: "an instruction KVM cannot emulate ends the run with its bytes",
   },
   {
+    id: "pvm-user-failure",
+    hosts: ["pvm"],
+    evidence: "an instruction of user code that KVM cannot emulate ends the run even without " +
+      "KVM_CAP_EXIT_ON_EMULATION_FAILURE, where other hosts make the guest fault",
+    answer: "the capability is switched on, so that the bytes come along",
+    test: "user code that KVM cannot emulate faults in the guest",
+  },
+  {
     id: "pvm-lzcnt",
     hosts: ["pvm"],
     evidence: "LZCNT and TZCNT run as BSR and BSF in ring 0, without an error; MOVBE and RDPID are #UD there",
@@ -215,6 +223,11 @@ export interface HostPolicy {
   readonly needsTaskState: boolean;
   /** KVM's own compatibility quirks that are switched off, a set of X86_QUIRK bits. */
   readonly disabledQuirks: number;
+  /**
+   * An instruction of user code that KVM cannot emulate ends the run in place of faulting in the guest. Off where the
+   * processor itself runs user code: there it meets only odd accesses to devices, and #UD kills one process, not all.
+   */
+  readonly exitOnUserFailure: boolean;
   /** CPUID features not to be shown. */
   readonly hiddenFeatures: readonly FeatureName[];
 }
@@ -242,7 +255,12 @@ const PVM_HIDDEN: readonly FeatureName[] = [
 
 /** The policy for each kind of KVM host. */
 export const HOST_POLICY: Readonly<Record<KvmVendor, HostPolicy>> = {
-  vmx: { needsTaskState: true, disabledQuirks: DISABLED, hiddenFeatures: [] },
-  svm: { needsTaskState: false, disabledQuirks: DISABLED, hiddenFeatures: [] },
-  pvm: { needsTaskState: false, disabledQuirks: DISABLED, hiddenFeatures: PVM_HIDDEN },
+  vmx: { needsTaskState: true, disabledQuirks: DISABLED, exitOnUserFailure: false, hiddenFeatures: [] },
+  svm: { needsTaskState: false, disabledQuirks: DISABLED, exitOnUserFailure: false, hiddenFeatures: [] },
+  pvm: {
+    needsTaskState: false,
+    disabledQuirks: DISABLED,
+    exitOnUserFailure: true,
+    hiddenFeatures: PVM_HIDDEN,
+  },
 };

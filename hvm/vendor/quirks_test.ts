@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { GUESTDBG } from "../kvm/abi.ts";
-import { mem, qword } from "../testing/asm.ts";
-import { kvmTest } from "../testing/kvm.ts";
+import { type Asm, mem, qword } from "../testing/asm.ts";
+import { kvmMissing, kvmTest } from "../testing/kvm.ts";
 import { CR0, CR4, GPR } from "../x86/state.ts";
 import { setDebug } from "./kvm_shared.ts";
 import { EXIT, type Exit, type ExitKind } from "./ops.ts";
@@ -10,13 +10,13 @@ import {
   AT,
   type Guest,
   guest,
+  type GuestOptions,
   hostProbe,
   setGate64,
   setVector16,
   startState,
   userState,
 } from "./vendor_rig.ts";
-import { kvmMissing } from "../testing/kvm.ts";
 
 const vendor = kvmMissing() === undefined ? hostProbe().vendor : undefined;
 
@@ -157,7 +157,7 @@ kvmTest("supervisor code runs, slowly, and says so in the facts", { only: "pvm" 
 });
 
 /** User code at `user`; ring 0 reports the vector on port 80h and the code segment it came from on port 81h. */
-function ringGuest(program: Parameters<typeof guest>[0]): Guest {
+function ringGuest(program: (a: Asm) => void, options: GuestOptions = {}): Guest {
   const g = guest((a) => {
     program(a);
     for (const vector of [1, 6, 13, 14]) {
@@ -165,7 +165,7 @@ function ringGuest(program: Parameters<typeof guest>[0]): Guest {
       // An error code lies under RIP and CS for 13 and 14.
       a.mov("rax", mem("rsp", vector >= 13 ? 16 : 8)).out(0x81, "al").hlt();
     }
-  }, { mode: "long" });
+  }, { ...options, mode: "long" });
   for (const vector of [1, 6, 13, 14]) setGate64(g, vector, `trap${vector}`);
   g.ops.writeState(g.cpu, userState(g, "user"));
   return g;
@@ -197,6 +197,22 @@ kvmTest("ring 3 has ports with IOPL 3", { quirk: "pvm-iopl" }, () => {
   using g = ringGuest((a) => a.label("user").out(0x90, "al").ud2());
   assert.equal(expectKind(g.run(), EXIT.IO).port, 0x90);
   assert.deepEqual(trap(g), [6, 3]);
+});
+
+// FLD of a device's memory: no processor does it without KVM's help, and KVM has no x87 loads.
+const loadFromDevice = (a: Asm) => a.label("user").mov("rbx", 0xd0000000).db(0xdb, 0x2b).hlt();
+
+kvmTest("user code that KVM cannot emulate faults in the guest", { quirk: "pvm-user-failure" }, () => {
+  using g = ringGuest(loadFromDevice, { exitOnUserFailure: false });
+  assert.deepEqual(trap(g), [6, 3]);
+});
+
+kvmTest("user code that KVM cannot emulate ends the run where that is asked for", {
+  needs: ["EXIT_ON_EMULATION_FAILURE"],
+}, () => {
+  using g = ringGuest(loadFromDevice, { exitOnUserFailure: true });
+  assert.equal(expectKind(g.run(), EXIT.INTERNAL_ERROR).code, 1);
+  assert.deepEqual([...g.exit.bytes.subarray(0, 2)], [0xdb, 0x2b]);
 });
 
 const LSTAR = 0xc0000082;

@@ -49,6 +49,7 @@ export interface GuestOptions {
   /** Facts to pretend, as a host without KVM_CAP_SYNC_REGS. */
   readonly caps?: Partial<VendorCaps>;
   readonly msrExits?: readonly MsrRange[];
+  readonly exitOnUserFailure?: boolean;
   /** Leaves in place of all that KVM supports. */
   readonly cpuid?: (supported: readonly CpuidEntry[]) => CpuidEntry[];
 }
@@ -162,6 +163,7 @@ export function guest(program: (a: Asm) => void, options: GuestOptions = {}): Gu
     identityMap: 0xfffbc000,
     taskState: 0xfffbd000,
     ...(options.msrExits === undefined ? {} : { msrExits: options.msrExits }),
+    ...(options.exitOnUserFailure === undefined ? {} : { exitOnUserFailure: options.exitOnUserFailure }),
   });
   system.close();
   const mapping = mapAnonymous(AT.RAM_END);
