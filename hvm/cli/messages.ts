@@ -22,7 +22,15 @@ export class Messages {
 
   /** One message; further lines of it are printed as they are. */
   say(text: string): void {
-    const lines = `${this.midLine ? "\n" : ""}hvm: ${text}\n`;
+    this.#write(`${this.midLine ? "\n" : ""}hvm: ${text}\n`);
+  }
+
+  /** Ends the line the guest left open. */
+  newLine(): void {
+    this.#write("\n");
+  }
+
+  #write(lines: string): void {
     this.midLine = false;
     const bytes = new TextEncoder().encode(this.raw ? lines.replace(/\n/g, "\r\n") : lines);
     try {
@@ -31,4 +39,12 @@ export class Messages {
       // Nobody listens: the exit status says it too.
     }
   }
+}
+
+/** What is said of an error that should not exist: short, and with the stack when `HVM_DEBUG` is set. */
+export function internalError(error: unknown): string {
+  const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  const stack = error instanceof Error ? error.stack : undefined;
+  if (Deno.env.get("HVM_DEBUG") && stack !== undefined) return `Internal error: ${stack}`;
+  return `Internal error, sorry: this is a fault of hvm (${what}); HVM_DEBUG=1 shows where it happened`;
 }

@@ -27,17 +27,18 @@ export function onStopSignals(
 ): Disposable {
   let seen = false;
   const ignored = ignoredSignals();
-  const listeners = (Object.keys(STOP_SIGNALS) as StopSignal[])
-    .filter((signal) => (ignored >> BigInt(STOP_SIGNALS[signal] - 1) & 1n) === 0n)
-    .map((signal) => {
-      const listener = () => {
-        if (seen) return again(signal);
-        seen = true;
-        first(signal);
-      };
-      Deno.addSignalListener(signal, listener);
-      return { signal, listener };
-    });
+  const listeners = (Object.keys(STOP_SIGNALS) as StopSignal[]).map((signal) => {
+    // With any listener Deno takes all three over, so that one to be ignored needs a listener that does so.
+    const isIgnored = (ignored >> BigInt(STOP_SIGNALS[signal] - 1) & 1n) !== 0n;
+    const listener = () => {
+      if (isIgnored) return;
+      if (seen) return again(signal);
+      seen = true;
+      first(signal);
+    };
+    Deno.addSignalListener(signal, listener);
+    return { signal, listener };
+  });
   return {
     [Symbol.dispose]() {
       for (const { signal, listener } of listeners) Deno.removeSignalListener(signal, listener);

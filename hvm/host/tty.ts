@@ -11,25 +11,28 @@
  */
 
 /**
- * The watcher. `$1` is the terminal. It says when it knows the settings, hears a line when raw mode is on, and acts at the
- * end of its input. A shell that took over meanwhile has put the terminal into a state of its own, which stays.
+ * The watcher. `$1` is the terminal. It says when it knows the settings. For every line it hears it makes the terminal
+ * fully raw, which Deno does not (output stays processed, and a guest's bare line feed would return the carriage); at the
+ * end of its input it acts. A shell that took over meanwhile has put the terminal into a state of its own, which stays.
  */
 const WATCHER = `
 trap '' HUP INT QUIT TERM TSTP TTIN TTOU
 exec 3<>"$1" || exit
 saved=$(stty -g <&3) || exit
+raw=
 echo ready
-read -r line || exit
-raw=$(stty -g <&3)
-echo watching
-read -r line
+while read -r line; do
+  stty raw -echo <&3
+  raw=$(stty -g <&3)
+  echo raw
+done
 [ "$(stty -g <&3)" = "$raw" ] && stty "$saved" <&3
 `;
 
 /** The terminal on standard input, in raw mode until disposed of. */
 export class RawTerminal implements Disposable {
-  readonly #lifeline: WritableStreamDefaultWriter<Uint8Array> | undefined;
-  readonly #onContinue = () => Deno.stdin.setRaw(true);
+  readonly #watcher: Watcher | undefined;
+  readonly #onContinue = () => void this.#makeRaw();
   #raw = true;
 
   /** True when the run is somebody's at a terminal: both input and output are one. Pipes are left alone. */
@@ -39,21 +42,20 @@ export class RawTerminal implements Disposable {
 
   /** Switches the terminal to raw mode. It takes some milliseconds, most of them the watcher's start. */
   static async enter(): Promise<RawTerminal> {
-    const watcher = startWatcher();
-    const lifeline = watcher?.stdin.getWriter();
-    const heard = watcher?.stdout.getReader();
-    await heard?.read().catch(() => {});
-    Deno.stdin.setRaw(true);
-    const terminal = new RawTerminal(lifeline);
-    await lifeline?.write(new TextEncoder().encode("\n")).catch(() => {});
-    await heard?.read().catch(() => {});
+    const terminal = new RawTerminal(await Watcher.start());
+    await terminal.#makeRaw();
     return terminal;
   }
 
-  private constructor(lifeline: WritableStreamDefaultWriter<Uint8Array> | undefined) {
-    this.#lifeline = lifeline;
+  private constructor(watcher: Watcher | undefined) {
+    this.#watcher = watcher;
     // Whoever stopped the process, or brought it to the foreground, may have left the terminal cooked.
     Deno.addSignalListener("SIGCONT", this.#onContinue);
+  }
+
+  async #makeRaw(): Promise<void> {
+    Deno.stdin.setRaw(true);
+    await this.#watcher?.makeRaw();
   }
 
   /** Puts the terminal back as it was. Doing it twice does nothing. */
@@ -66,7 +68,7 @@ export class RawTerminal implements Disposable {
     } catch {
       // The terminal has gone away; there is nothing to restore.
     }
-    void this.#lifeline?.close().catch(() => {});
+    this.#watcher?.release();
   }
 
   [Symbol.dispose](): void {
@@ -74,19 +76,47 @@ export class RawTerminal implements Disposable {
   }
 }
 
-/** Starts the watcher; without a shell or stty there is none, and a crash leaves the terminal to the user's `reset`. */
-function startWatcher(): Deno.ChildProcess | undefined {
-  try {
-    const watcher = new Deno.Command("sh", {
-      args: ["-c", WATCHER, "hvm-terminal", terminalPath()],
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "null",
-    }).spawn();
-    watcher.unref();
-    return watcher;
-  } catch {
-    return undefined;
+/** The shell that outlives us. Where it cannot be, a crash leaves the terminal to the user's `reset`. */
+class Watcher {
+  readonly #lines: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #answers: ReadableStreamDefaultReader<Uint8Array>;
+
+  /** Starts it and waits until it knows the terminal's settings; undefined without a shell or stty. */
+  static async start(): Promise<Watcher | undefined> {
+    try {
+      const process = new Deno.Command("sh", {
+        args: ["-c", WATCHER, "hvm-terminal", terminalPath()],
+        stdin: "piped",
+        stdout: "piped",
+        stderr: "null",
+      }).spawn();
+      process.unref();
+      const watcher = new Watcher(process);
+      const { done } = await watcher.#answers.read();
+      return done ? undefined : watcher;
+    } catch {
+      return undefined;
+    }
+  }
+
+  private constructor(process: Deno.ChildProcess) {
+    this.#lines = process.stdin.getWriter();
+    this.#answers = process.stdout.getReader();
+  }
+
+  async makeRaw(): Promise<void> {
+    try {
+      await this.#lines.write(new TextEncoder().encode("raw\n"));
+      await this.#answers.read();
+    } catch {
+      // It was killed: the terminal is as raw as Deno makes it.
+    }
+  }
+
+  /** Ends it: the terminal is not raw any more, so it leaves that alone. */
+  release(): void {
+    this.#lines.close().catch(() => {});
+    this.#answers.cancel().catch(() => {});
   }
 }
 

@@ -108,8 +108,10 @@ function refusal(
 
 /** A value as an error shows it: one short line. */
 function shown(value: unknown): string {
-  const plain = typeof value === "string" && /^[\x21-\x7e]+$/.test(value);
-  const whole = plain || typeof value === "number" ? String(value) : json(value);
+  const isPlain = (text: unknown) => typeof text === "string" && /^[\x21-\x7e]+$/.test(text);
+  const plain = isPlain(value) || typeof value === "number" ||
+    Array.isArray(value) && value.length > 0 && value.every(isPlain);
+  const whole = plain ? String(value) : json(value);
   return whole.length > 60 ? `${whole.slice(0, 57)}...` : whole;
 }
 

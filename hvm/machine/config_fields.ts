@@ -29,6 +29,8 @@ export interface FieldNotes {
   readonly group: "Guest" | "Machine" | "Host" | "Run";
   /** The words it may be, for completions. */
   readonly words?: readonly string[];
+  /** The option's name on the command line, where it is not the field's. */
+  readonly flag?: string;
   /** The value is a file, for completions. */
   readonly file?: boolean;
   /** May be given more than once on the command line; the values make a list. */
@@ -150,6 +152,7 @@ export const fields = z.strictObject({
       sentence: "Boot module of a multiboot or PVH kernel, with a command line of its own; may be repeated",
       hint: "FILE[,TEXT]",
       group: "Guest",
+      flag: "bootModule",
       list: true,
       file: true,
       mapPaths: modulePaths,

@@ -177,7 +177,8 @@ export class Machine implements MachineHandle {
       case "stopped": {
         const reason = this.#stopReason ?? "script";
         if (reason !== "timeout") return { end: "stopped", reason, stats };
-        return { end: "timeout", message: `The guest did not end within ${this.config.timeoutMs} ms`, stats };
+        const message = `The guest did not end within ${this.config.timeoutMs} ms`;
+        return { end: "timeout", message, diagnosis: outcome.diagnosis, stats };
       }
     }
   }

@@ -50,7 +50,8 @@ export type MachineEnd =
     | { readonly end: "emulation-failure"; readonly message: string; readonly diagnosis: string }
     /** The host, or hvm itself, failed while the guest ran. */
     | { readonly end: "host-error"; readonly message: string; readonly diagnosis?: string }
-    | { readonly end: "timeout"; readonly message: string }
+    /** The time given to the run is over; `diagnosis` shows where the guest was then. */
+    | { readonly end: "timeout"; readonly message: string; readonly diagnosis?: string }
     | { readonly end: "stopped"; readonly reason: Exclude<StopReason, "timeout"> }
   );
 
@@ -69,7 +70,7 @@ export type MachineEvent =
 export interface EngineChoice {
   readonly vendor: VendorName;
   readonly irqchip: IrqchipMode;
-  /** One sentence. */
+  /** One sentence that names the engine and says why it was taken. */
   readonly why: string;
 }
 
@@ -120,7 +121,10 @@ export interface MachineHandle extends AsyncDisposable {
   readonly engine: EngineChoice;
   readonly console: GuestConsole;
   readonly events: EventSource<MachineEvent>;
-  /** Settles once, with how the run ended; never rejects. */
+  /**
+   * Settles once, with how the run ended; never rejects. By then the console has delivered all output, but for what a
+   * listener held back for more than a second after a stop or a time-out.
+   */
   readonly ended: Promise<MachineEnd>;
   /** Ends the run, whatever the guest does. Stopping twice is stopping once. */
   stop(reason?: StopReason): Promise<MachineEnd>;
