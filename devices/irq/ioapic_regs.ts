@@ -6,7 +6,7 @@
  * @module
  */
 
-/** Memory offsets. [IOAPIC] 3.1; EOI [ICH2] 8.5.1 */
+/** Memory offsets. [IOAPIC] 3.1; EOI [ICH2] 9.5.5 */
 export const IOAPIC_MMIO = { SELECT: 0x00, WINDOW: 0x10, EOI: 0x40 } as const;
 
 /** Indices of what the window shows. [IOAPIC] 3.2 */

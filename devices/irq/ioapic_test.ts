@@ -131,7 +131,7 @@ Deno.test("IoApic sends a level that is asserted when it is unmasked", () => {
   assert.deepEqual(vectors(), [0x42]);
 });
 
-Deno.test("IoApic EOI register ends the vector's pins, shared ones too [ICH2] 8.5.1", () => {
+Deno.test("IoApic EOI register ends the vector's pins, shared ones too [ICH2] 9.5.5", () => {
   const { ioapic, entry, raise, vectors } = rig();
   entry(10, 0x42 | REDIR.LEVEL);
   entry(11, 0x42 | REDIR.LEVEL);

@@ -51,7 +51,7 @@ export class Counter {
     this.#at = tick;
   }
 
-  /** The mode, 0 to 5; bit 2 does not count in modes 2 and 3. [8254] figure 7 */
+  /** The mode, 0 to 5; bit 2 does not count in modes 2 and 3. [8254] "Control Word Format" */
   get mode(): number {
     const mode = field(this.state.control, CONTROL.MODE);
     return mode > 5 ? mode - 4 : mode;
@@ -139,7 +139,7 @@ export class Counter {
     }
   }
 
-  /** Drives the gate; the caller has settled. [8254] figure 21 */
+  /** Drives the gate; the caller has settled. [8254] gate pin operations */
   setGate(level: boolean): void {
     const { state } = this;
     if (level === state.gate) return;

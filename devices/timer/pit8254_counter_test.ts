@@ -201,7 +201,7 @@ Deno.test("Counter mode 5: the strobe comes N + 1 pulses after the trigger [8254
   assert.equal(run(4), "3 2 1 0-");
 });
 
-Deno.test("Counter: 0 is the greatest count, 2^16 or 10^4 [8254] figure 22", () => {
+Deno.test("Counter: 0 is the greatest count, 2^16 or 10^4 [8254] operation common to all modes", () => {
   const binary = rig(0x34);
   binary.put(0, 0);
   assert.equal(binary.run(2), "0 ffff");
@@ -223,7 +223,7 @@ Deno.test("Counter: BCD counts in tens and wraps to 9999 [8254] control word for
   assert.equal(run(4), "2- 1- 0 9999");
 });
 
-Deno.test("Counter: modes 6 and 7 are 2 and 3 [8254] figure 7", () => {
+Deno.test("Counter: modes 6 and 7 are 2 and 3 [8254] control word format", () => {
   assert.equal(rig(0x1c).counter.mode, 2);
   assert.equal(rig(0x1e).counter.mode, 3);
   assert.equal(rig(0x1a).counter.mode, 5);
@@ -273,7 +273,7 @@ Deno.test("Counter: status first, then count, when both are latched [8254] read-
   assert.equal(counter.read(), 0x34, "OUT low in the last pulse, when the status was latched first");
 });
 
-Deno.test("Counter: null count in mode 2 until the new count is in use [8254] figure 13", () => {
+Deno.test("Counter: null count in mode 2 until the new count is in use [8254] null count operation", () => {
   const { put, pulse, counter } = rig(0x14);
   put(4);
   pulse(2);

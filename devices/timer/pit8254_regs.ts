@@ -8,7 +8,7 @@
 /** Ports of the timer. [8254] table 1 */
 export const PIT_REG = { COUNTER0: 0, COUNTER1: 1, COUNTER2: 2, CONTROL: 3 } as const;
 
-/** The control word, and the status byte in its low six bits. [8254] figures 7 and 12 */
+/** The control word, and the status byte in its low six bits. [8254] "Control Word Format", "Read-Back Command" */
 export const CONTROL = {
   BCD: 1 << 0,
   MODE: 7 << 1,
@@ -22,17 +22,17 @@ export const CONTROL_KEPT = CONTROL.BCD | CONTROL.MODE | CONTROL.ACCESS;
 /** Values of {@linkcode CONTROL}.ACCESS. */
 export const ACCESS = { LATCH: 0, LOW: 1, HIGH: 2, BOTH: 3 } as const;
 
-/** The value of {@linkcode CONTROL}.SELECT that is the read-back command. [8254] figure 10 */
+/** The value of {@linkcode CONTROL}.SELECT that is the read-back command. [8254] "Read-Back Command" */
 export const READ_BACK = 3;
 
-/** The read-back command: both latch bits are active low. [8254] figure 10 */
+/** The read-back command: both latch bits are active low. [8254] "Read-Back Command" */
 export const READ_BACK_COMMAND = {
   COUNTER0: 1 << 1,
   NO_STATUS: 1 << 4,
   NO_COUNT: 1 << 5,
 } as const;
 
-/** The two upper bits of a latched status byte. [8254] figure 12 */
+/** The two upper bits of a latched status byte. [8254] "Read-Back Command" */
 export const STATUS = { NULL_COUNT: 1 << 6, OUT: 1 << 7 } as const;
 
 /** Port 61h. [PIIX3] NMISC, reset 00h */
