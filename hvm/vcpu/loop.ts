@@ -72,7 +72,7 @@ export function runLoop<V>(parts: LoopParts<V>): Outcome {
   let halted = false;
   let alarm = Infinity;
   while (true) {
-    if (attend(parts)) return { kind: "stopped" };
+    if (attend(parts)) return { kind: "stopped", diagnosis: world.diagnose("it was stopped") };
     clock.run();
     const outcome = parts.outcome();
     if (outcome !== undefined) return outcome;

@@ -106,7 +106,7 @@ Deno.test("runLoop stops on request before the next entry", () => {
     r.request(REQUEST.STOP);
     return { kind: EXIT.INTERRUPTED };
   }]);
-  assert.deepEqual(runLoop(r.parts), { kind: "stopped" });
+  assert.deepEqual(runLoop(r.parts), { kind: "stopped", diagnosis: "it was stopped" });
   assert.deepEqual(r.log, ["kick taken"]);
 });
 
@@ -157,7 +157,7 @@ Deno.test("runLoop can be stopped while it is paused", () => {
   const r = rig([]);
   r.request(REQUEST.PAUSE);
   r.waits.push(() => r.request(REQUEST.STOP));
-  assert.deepEqual(runLoop(r.parts), { kind: "stopped" });
+  assert.deepEqual(runLoop(r.parts), { kind: "stopped", diagnosis: "it was stopped" });
 });
 
 function apic(changes: Partial<LocalApic> = {}): LocalApic & { queue: number[] } {

@@ -28,5 +28,5 @@ export type Outcome =
   | { readonly kind: "emulation-failure"; readonly message: string; readonly diagnosis: string }
   /** The engine or the host failed. */
   | { readonly kind: "host-error"; readonly message: string; readonly diagnosis: string }
-  /** Somebody outside asked for it. */
-  | { readonly kind: "stopped" };
+  /** Somebody outside asked for it; `diagnosis` shows where the guest was. */
+  | { readonly kind: "stopped"; readonly diagnosis: string };
