@@ -2,12 +2,13 @@
  * A Linux bzImage: its setup header, the protected-mode part, and the packed kernel inside, which is unpacked here on the
  * host, far faster than any guest would do it.
  *
- * Sources: [BOOT] Linux Documentation/arch/x86/boot.rst; [PE] Microsoft PE format, "Optional Header Data Directories".
+ * Sources: [BOOT] Linux Documentation/arch/x86/boot.rst.
  * Deviates: zImages (kernels before 2.6 that load below 1 MiB) are refused.
  * @module
  */
 
 import { ImageError } from "../hvm/base/errors.ts";
+import { signatureEnd } from "./authenticode.ts";
 import { type Packing, packingOf, unpack } from "./unpack/unpack.ts";
 
 /** Offsets of the setup header in the file, and in the zero page alike. [BOOT] "The Real-Mode Kernel Header" */
@@ -150,21 +151,6 @@ function kernelVersion(file: Uint8Array, pointer: number): string {
   const text = file.subarray(pointer + 0x200, pointer + 0x200 + 256);
   const end = text.indexOf(0);
   return new TextDecoder().decode(end < 0 ? text : text.subarray(0, end)).replace(/[^\x20-\x7e]/g, "?");
-}
-
-/** One past the signature of a signed EFI kernel, which stands after the kernel itself; 0 when there is none. [PE] */
-function signatureEnd(file: Uint8Array): number {
-  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
-  const isProgram = file[0] === 0x4d && file[1] === 0x5a && file.length >= 0x40;
-  const pe = isProgram ? view.getUint32(0x3c, true) : Infinity;
-  if (pe + 24 + 152 > file.length || view.getUint32(pe, true) !== 0x4550) return 0;
-  const optional = pe + 24;
-  const magic = view.getUint16(optional, true);
-  const directories = magic === 0x20b ? 112 : magic === 0x10b ? 96 : undefined;
-  if (directories === undefined || view.getUint32(optional + directories - 4, true) < 5) return 0;
-  const entry = optional + directories + 4 * 8; // the certificate table is the fifth
-  const size = view.getUint32(entry + 4, true);
-  return size === 0 ? 0 : view.getUint32(entry, true) + size;
 }
 
 /** True where the file holds a packed kernel: protocol 2.08 or later. */

@@ -4,6 +4,7 @@
  */
 
 import { ImageError } from "../hvm/base/errors.ts";
+import { checkSignedDigest } from "./authenticode.ts";
 import { hasPayload, readBzImage, unpackPayload } from "./bzimage.ts";
 import { readElf } from "./elf.ts";
 import { type ImageKind, kindOf } from "./image.ts";
@@ -47,6 +48,7 @@ async function fromImage(kind: ImageKind, file: Uint8Array, options: UnpackOptio
   if (kind !== "bzimage") return { kind, image: file, version: "" };
   const image = readBzImage(file);
   const version = image.header.kernelVersion;
+  await checkSignedDigest(file);
   if (options.keepBzImage || !hasPayload(image.header)) return { kind, image: file, version };
   const { kernel, packing } = await unpackPayload(image);
   try {

@@ -1,6 +1,5 @@
 /**
- * The content of the packed fixtures of this folder's tests: 6000 bytes that look like code (calls with small operands,
- * in the worst places too), text and runs, the same every time.
+ * The content of the packed fixtures of this folder's tests, the same every time.
  * @module
  */
 
@@ -15,7 +14,7 @@ export function numbers(seed: number): () => number {
   };
 }
 
-/** The content of every fixture. */
+/** 6000 bytes that look like code (calls with small operands), text and runs. */
 export function sample(): Uint8Array {
   const next = numbers(0x12345678);
   const bytes: number[] = [];
@@ -28,6 +27,13 @@ export function sample(): Uint8Array {
     else bytes.push(next() & 0xff);
   }
   return Uint8Array.from(bytes.slice(0, 6000));
+}
+
+/** 4000 bytes of little but opcodes and plausible operands: every corner of the x86 filter. */
+export function dense(): Uint8Array {
+  const next = numbers(0xbc1);
+  const alphabet = [0xe8, 0xe9, 0x00, 0xff, 0x00, 0xff, 0x12];
+  return Uint8Array.from({ length: 4000 }, () => alphabet[next() % alphabet.length]!);
 }
 
 /** Bytes out of base64. */
