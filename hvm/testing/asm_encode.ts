@@ -228,6 +228,9 @@ export class Encoder {
   #address(operand: Mem): AddressParts {
     const prefixes: number[] = operand.segment === undefined ? [] : [SEGMENT_PREFIX[operand.segment]];
     const width = this.#addressSize(operand);
+    if ((width === 8) !== (this.#bits === 64) && (width === 8 || width === 2)) {
+      throw new RangeError(`Cannot use a ${8 * width}-bit address in ${this.#bits}-bit mode`);
+    }
     if (width !== this.#bits / 8) prefixes.push(0x67);
     const { base, index, disp } = operand;
     if (width === 2) return { prefixes, ...address16(operand) };

@@ -40,6 +40,8 @@ export interface GuestProgram {
   readonly append?: string;
   /** Given as `--initrd`. */
   readonly initrd?: Uint8Array;
+  /** Boot modules with their command lines. */
+  readonly modules?: readonly { readonly content: Uint8Array; readonly text: string }[];
   /** How QEMU, the reference, is to be asked; `skip` says what it does not do. */
   readonly qemu: { readonly skip?: string; readonly args?: readonly string[]; readonly status?: number };
 }

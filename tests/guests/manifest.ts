@@ -4,6 +4,7 @@
  */
 
 import type { GuestProgram } from "./guest.ts";
+import { BOOT_PROGRAMS } from "./boot.ts";
 import { CPU_PROGRAMS } from "./cpu.ts";
 import { HALT_PROGRAMS } from "./halt.ts";
 import { IOAPIC_PROGRAMS } from "./ioapic.ts";
@@ -14,6 +15,7 @@ import { PIT_PROGRAMS } from "./pit.ts";
 import { PLATFORM_PROGRAMS } from "./platform.ts";
 import { PORT_PROGRAMS } from "./ports.ts";
 import { POWER_PROGRAMS } from "./power.ts";
+import { REAL_PROGRAMS } from "./real.ts";
 import { RTC_PROGRAMS } from "./rtc.ts";
 import { STRING_PROGRAMS } from "./string_io.ts";
 
@@ -31,4 +33,6 @@ export const GUEST_PROGRAMS: readonly GuestProgram[] = [
   ...POWER_PROGRAMS,
   ...PLATFORM_PROGRAMS,
   ...CPU_PROGRAMS,
+  ...BOOT_PROGRAMS,
+  ...REAL_PROGRAMS,
 ];

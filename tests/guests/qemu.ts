@@ -6,6 +6,7 @@
  */
 
 import { GUEST_PROGRAMS } from "./manifest.ts";
+import { Asm } from "../../hvm/testing/asm.ts";
 import { forbidding, type GuestProgram } from "./guest.ts";
 
 /** What QEMU said of one program. */
@@ -29,6 +30,10 @@ async function run(program: GuestProgram, folder: string, accel: string): Promis
   if (program.initrd !== undefined) {
     await Deno.writeFile(`${image}.initrd`, program.initrd);
     boot.push("-initrd", `${image}.initrd`);
+  }
+  for (const [i, { content, text }] of (program.modules ?? []).entries()) {
+    await Deno.writeFile(`${image}.module${i}`, content);
+    boot.push("-initrd", `${image}.module${i} ${text}`);
   }
   const child = new Deno.Command("timeout", {
     args: [
@@ -66,13 +71,18 @@ async function run(program: GuestProgram, folder: string, accel: string): Promis
   return { ok, text: ok ? text : `${text}status ${code}, expected ${qemuStatus(program)}\n` };
 }
 
-/** A flat binary at 7C00h, entered in real mode by a ROM of our own: no firmware comes before it. */
+/** A flat binary at 1000:0000, entered by a ROM of our own: no firmware comes before it. */
 async function flatArgs(image: string, folder: string): Promise<string[]> {
+  const SEGMENT = 0x1000;
   const rom = new Uint8Array(0x10000);
-  // At FFFF:0, jmp 0:7C00h.
-  rom.set([0xea, 0x00, 0x7c, 0x00, 0x00], 0xfff0);
+  const a = new Asm({ origin: 0xff00, bits: 16 });
+  a.mov("ax", SEGMENT);
+  for (const segment of ["ds", "es", "fs", "gs", "ss"] as const) a.mov(segment, "ax");
+  a.xor("sp", "sp").equ("start", 0).jmpFar(SEGMENT, "start");
+  rom.set(a.assemble(), 0xff00);
+  rom.set(new Asm({ origin: 0xfff0, bits: 16 }).equ("entry", 0xff00).jmp("entry").assemble(), 0xfff0);
   await Deno.writeFile(`${folder}/rom`, rom);
-  return ["-bios", `${folder}/rom`, "-device", `loader,file=${image},addr=0x7c00,force-raw=on`];
+  return ["-bios", `${folder}/rom`, "-device", `loader,file=${image},addr=${SEGMENT * 16},force-raw=on`];
 }
 
 function say(line: string): void {
