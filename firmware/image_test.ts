@@ -33,6 +33,7 @@ Deno.test("kindOf says why a file cannot be started", () => {
     [/--initrd/, signed(0, "070701", 200)],
     [/package or archive/, signed(0, "!<arch>\ndebian-binary", 200)],
     [/DOS, Windows or EFI/, signed(0, "MZ", 4096)],
+    [/not a kernel/, signed(0x202, "HdrX", 4096)],
     [/boot sector or disk/, signed(0x1fe, "\x55\xaa", 4096)],
     [/truncated: it has 300 bytes/, signed(0, "MZ", 300)],
     [/truncated: it has 512 bytes/, signed(0x1fe, "\x55\xaa", 512)],

@@ -84,11 +84,11 @@ Deno.test("unpackLzo reads each kind of instruction [LZO]", () => {
   // 0000DDSS after one literal: two bytes from distance 1
   run([18, a, 0x00, 0, 0x20 | 31, 0, 0], times(36, a));
   // 0000LLLL after none: 3 + L literals; 0000DDSS after four or more: three bytes from distance 2049 and up
-  run([21, a, b, c, d, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 1, ...times(4, c), 0x00, 0], [
+  run([21, a, b, c, d, 0x20, ...times(7, 0), 224, 0, 0, 1, ...times(4, a), 0x00, 0], [
     ...[a, b, c, d],
-    ...times(2 + 31 + 8 * 255 + 4, d),
-    ...times(4, c),
-    ...times(3, d),
+    ...times(2 + 31 + 7 * 255 + 224, d),
+    ...times(4, a),
+    ...[b, c, d],
   ]);
   // 0001HLLL: from distance 16384 + 1 and up
   run([21, a, b, c, d, 0x20, ...times(65, 0), 1, 0, 0, 0x10 | 1, 4, 0], [
