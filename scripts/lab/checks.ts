@@ -124,7 +124,7 @@ wait_for() {
 wait_for '~ # '
 echo 'echo sum is $((6 * 7)); echo release $(uname -r); grep -c ^processor /proc/cpuinfo' >&3
 wait_for '^sum is 42'
-echo 'dmesg | grep -iE "clocksource: Switched|panic|BUG:|WARNING|nobody cared"; grep -E "timer|ttyS0|LOC|acpi" /proc/interrupts; echo last one' >&3
+echo 'dmesg | grep -iE "clocksource: Switched|pani[c]|BU[G]:|WARNIN[G]|nobody care[d]"; grep -E "timer|ttyS0|LOC|acpi" /proc/interrupts; echo last one' >&3
 wait_for '^last one'
 echo 'poweroff -f' >&3
 wait $hvm
