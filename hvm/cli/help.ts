@@ -68,6 +68,7 @@ export function runHelp(): string {
   return `Starts a guest and waits for its end. Without a kernel it is the default guest: Debian's kernel with busybox.
 
 Usage: hvm run [options] [-- COMMAND...]
+In brackets is what holds when nothing is said.
 
 ${groups.join("\n")}
 Not there yet: ${later.join(", ")}.
@@ -104,7 +105,8 @@ Usage: hvm completions bash|zsh|fish
 }
 
 function optionHelp({ flag, notes }: Option): string {
-  return entry(`--${flag} ${notes.hint}`, notes.sentence);
+  const standard = notes.standard === undefined ? "" : ` (${notes.standard})`;
+  return entry(`--${flag} ${notes.hint}`, notes.sentence + standard);
 }
 
 /** One option with its sentence, wrapped. */

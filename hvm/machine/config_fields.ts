@@ -24,6 +24,8 @@ import {
 export interface FieldNotes {
   /** What it is, in one sentence. */
   readonly sentence: string;
+  /** What it is when nobody says, as help shows it. */
+  readonly standard?: string;
   /** What stands for the value in help, as `SIZE`. */
   readonly hint: string;
   readonly group: "Guest" | "Machine" | "Host" | "Run";
@@ -122,6 +124,7 @@ const bootModule = z.pipe(
 export const fields = z.strictObject({
   kernel: field(kernel, {
     sentence: "Kernel to boot: a file (bzImage, ELF, multiboot, flat), or the default guest",
+    standard: "debian",
     hint: "FILE|debian[:6.1|:6.12]",
     group: "Guest",
     words: DEBIAN_KERNELS,
@@ -160,6 +163,7 @@ export const fields = z.strictObject({
   ),
   protocol: field(choice(PROTOCOLS), {
     sentence: "How the kernel is entered; auto goes by what the file is",
+    standard: "auto",
     hint: PROTOCOLS.join("|"),
     group: "Guest",
     words: PROTOCOLS,
@@ -171,54 +175,63 @@ export const fields = z.strictObject({
   }),
   memory: field(memorySize, {
     sentence: "Memory of the guest, in bytes or with K, M, G",
+    standard: "512M",
     hint: "SIZE",
     group: "Machine",
     words: ["256M", "512M", "1G", "2G"],
   }),
   cpus: field(cpuCount, {
     sentence: "Number of CPUs; this version runs one",
+    standard: "1",
     hint: "N",
     group: "Machine",
     number: true,
   }),
   cpu: field(choice(["host", "baseline"]), {
     sentence: "CPU the guest sees: all the host can do, or a fixed x86-64-v2 that is the same everywhere",
+    standard: "host",
     hint: "host|baseline",
     group: "Machine",
     words: ["host", "baseline"],
   }),
   acpi: field(onOff, {
     sentence: "Whether the guest finds ACPI tables",
+    standard: "on",
     hint: "on|off",
     group: "Machine",
     words: ["on", "off"],
   }),
   lapic: field(onOff, {
     sentence: "Whether there is a local APIC; off takes the I/O APIC away too",
+    standard: "on",
     hint: "on|off",
     group: "Machine",
     words: ["on", "off"],
   }),
   ioapic: field(onOff, {
     sentence: "Whether there is an I/O APIC",
+    standard: "on",
     hint: "on|off",
     group: "Machine",
     words: ["on", "off"],
   }),
   engine: field(choice(["auto", "kvm", "soft"]), {
     sentence: "What runs the guest; auto takes the fastest that can, and says which and why",
+    standard: "auto",
     hint: "auto|kvm|soft",
     group: "Host",
     words: ["auto", "kvm", "soft"],
   }),
   irqchip: field(choice(["auto", "user", "split", "kernel"]), {
     sentence: "Who emulates the interrupt controllers: hvm, hvm and KVM, or KVM",
+    standard: "auto",
     hint: "auto|user|split|kernel",
     group: "Host",
     words: ["auto", "user", "split", "kernel"],
   }),
   serial: field(serial, {
     sentence: "Where the first serial port goes",
+    standard: "stdio",
     hint: "stdio|null|file:PATH",
     group: "Run",
     words: SERIAL_WORDS,
@@ -226,6 +239,7 @@ export const fields = z.strictObject({
   }),
   onReboot: field(choice(["exit", "reset"]), {
     sentence: "What a reboot of the guest does: end the run, or start the guest again",
+    standard: "exit",
     hint: "exit|reset",
     group: "Run",
     words: ["exit", "reset"],

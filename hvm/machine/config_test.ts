@@ -243,6 +243,10 @@ Deno.test("describeFields has a sentence and a hint for every field, and words t
     assert.match(notes.sentence, /^[A-Z]/, name);
     assert.ok(!notes.sentence.endsWith("."), name);
     assert.notEqual(notes.hint, "", name);
+    if (notes.standard !== undefined && name !== "serial") {
+      const value = notes.number ? Number(notes.standard) : notes.standard;
+      assert.deepEqual(parseConfig({ [name]: value }), parseConfig({}), name);
+    }
     for (const word of notes.words ?? []) {
       if (word.endsWith(":")) continue;
       parseConfig({ [name]: word });

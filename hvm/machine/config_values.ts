@@ -107,14 +107,19 @@ export const onOff = z.pipe(
   z.transform((value) => value === true || value === "on"),
 );
 
-/** Names, as a list or as text with commas. */
+/** Names, as text with commas or a list of such texts. */
 export function names(what: string): z.ZodMiniType<string[], string | readonly string[]> {
   const name = z.string({ error: `it is ${what}` }).check(
     z.regex(/^[A-Za-z0-9][A-Za-z0-9_.-]*$/, { error: `it is not ${what}` }),
   );
   const list = z.array(name, { error: `it is a list, each entry ${what}` });
   return z.pipe(
-    z.transform((value: string | readonly string[]) => typeof value === "string" ? value.split(",") : value),
+    z.transform((value: string | readonly string[]) => {
+      if (typeof value === "string") return value.split(",");
+      return Array.isArray(value)
+        ? value.flatMap((part) => typeof part === "string" ? part.split(",") : [part])
+        : value;
+    }),
     list,
   );
 }
