@@ -218,6 +218,6 @@ function real(name: string, options: GuestOptions, body: (g: RealGuest) => void)
 export const REAL_PROGRAMS: readonly GuestProgram[] = [
   real("real-basics", {}, basics),
   real("real-interrupts", {}, hardwareInterrupts),
-  real("real-software-interrupt", { quirks: [{ id: "pvm-emulator-gaps" }] }, softwareInterrupt),
+  real("real-software-interrupt", {}, softwareInterrupt),
   real("real-protected", {}, protectedAndBack),
 ];
