@@ -15,7 +15,9 @@ export async function proposals(words: readonly string[]): Promise<string> {
   // What follows -- is the guest's command, of which hvm knows nothing.
   if (words.slice(0, -1).includes("--")) return "";
   const current = words.at(-1) ?? "";
-  const later = new Set(runOptions().filter(({ notes }) => notes.later).map(({ flag }) => `--${flag}`));
+  const later = new Set(
+    runOptions().filter(({ notes }) => notes.kind === "later").map(({ flag }) => `--${flag}`),
+  );
   const lines = (await propose(words, VERSION))
     .filter(({ word }) => word.startsWith(current) && !later.has(word))
     .map(({ word, brief }) => `${word}\t${brief}\n`);

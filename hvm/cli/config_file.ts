@@ -5,7 +5,7 @@
 
 import { ConfigError } from "../base/errors.ts";
 import { fileTrouble } from "../host/image_file.ts";
-import { describeFields } from "../machine/config_fields.ts";
+import { describeFields } from "../machine/config_notes.ts";
 import { parseJsonc } from "./jsonc.ts";
 
 /**

@@ -58,8 +58,8 @@ const GROUP_TITLE = { Guest: "Guest", Machine: "Machine", Host: "Host", Run: "Th
 
 /** `hvm run --help`. */
 export function runHelp(): string {
-  const options = runOptions().filter(({ notes }) => !notes.later);
-  const later = runOptions().filter(({ notes }) => notes.later).map(({ flag }) => `--${flag}`);
+  const options = runOptions().filter(({ notes }) => notes.kind !== "later");
+  const later = runOptions().filter(({ notes }) => notes.kind === "later").map(({ flag }) => `--${flag}`);
   const groups = (Object.keys(GROUP_TITLE) as (keyof typeof GROUP_TITLE)[]).map((group) => {
     const own = options.filter(({ notes }) => notes.group === group).map(optionHelp);
     if (group === "Run") own.push(entry("--config FILE", CONFIG_SENTENCE));

@@ -7,6 +7,8 @@ import { ConfigError, HostError, ImageError } from "../base/errors.ts";
 import type { StartMachine } from "../script/types.ts";
 import { STATUS } from "./exit_codes.ts";
 import { internalError, Messages } from "./messages.ts";
+import { plainRun } from "./plain_run.ts";
+import type { RunRequest } from "./run.ts";
 import { VERSION } from "./version.ts";
 
 /** What a command line may be given other than its arguments; tests put their own here. */
@@ -34,6 +36,8 @@ export async function main(args: readonly string[], parts: MainParts = {}): Prom
 
 async function dispatch(args: readonly string[], parts: MainParts, messages: Messages): Promise<number> {
   if (args[0] === PROPOSE) return print(await (await import("./completions.ts")).proposals(args.slice(1)));
+  const plain = plainRun(args, Deno.systemMemoryInfo().total);
+  if (plain !== undefined) return await run({ config: plain }, parts, messages);
   const { parseArguments } = await import("./parse.ts");
   const request = await parseArguments(args, VERSION);
   switch (request.kind) {
@@ -43,11 +47,14 @@ async function dispatch(args: readonly string[], parts: MainParts, messages: Mes
       return print((await import("./completions.ts")).completionScript(request.shell));
     case "info":
       return print(await (await import("./info.ts")).hostReport(request.json));
-    case "run": {
-      const { runGuest } = await import("./run.ts");
-      return await runGuest(request, { start: parts.start ?? startMachine, messages, version: VERSION });
-    }
+    case "run":
+      return await run(request, parts, messages);
   }
+}
+
+async function run(request: RunRequest, parts: MainParts, messages: Messages): Promise<number> {
+  const { runGuest } = await import("./run.ts");
+  return await runGuest(request, { start: parts.start ?? startMachine, messages, version: VERSION });
 }
 
 /** An error or a rejection that nobody took ends the program as one that was. */

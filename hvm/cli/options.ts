@@ -3,7 +3,7 @@
  * @module
  */
 
-import { describeFields, type FieldName, type FieldNotes } from "../machine/config_fields.ts";
+import { describeFields, type FieldName, type FieldNotes } from "../machine/config_notes.ts";
 
 /** An option. */
 export interface Option {
@@ -52,8 +52,8 @@ const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)$/;
 
 function fieldValue(notes: FieldNotes, value: unknown): unknown {
   if (typeof value !== "string") return value;
-  if (notes.number && NUMBER.test(value)) return Number(value);
-  if (notes.seconds && NUMBER.test(value)) return `${value}s`;
+  if (notes.kind === "count" && NUMBER.test(value)) return Number(value);
+  if (notes.kind === "time" && NUMBER.test(value)) return `${value}s`;
   return value;
 }
 

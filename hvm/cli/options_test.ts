@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { parseConfig } from "../machine/config.ts";
-import { describeFields } from "../machine/config_fields.ts";
+import { describeFields } from "../machine/config_notes.ts";
 import { fieldsFromFlags, runOptions, spelling } from "./options.ts";
 
 Deno.test("runOptions has one option for every field but the command, as the contract writes them", () => {

@@ -29,7 +29,8 @@ export type Request =
     readonly flags: Record<string, unknown>;
     /** What stands after `--`; undefined without one. */
     readonly command: readonly string[] | undefined;
-    readonly config: string | undefined;
+    /** The configuration file. */
+    readonly file: string | undefined;
   }
   | { readonly kind: "info"; readonly json: boolean }
   | { readonly kind: "completions"; readonly shell: Shell }
@@ -125,7 +126,7 @@ function runCommand(): Command<Context> {
         kind: "run",
         flags: fields,
         command: undefined,
-        config: given.config as string | undefined,
+        file: given.config as string | undefined,
       };
     },
   });
@@ -141,8 +142,8 @@ function parameter({ notes }: Option): object {
     brief: notes.sentence,
     placeholder: notes.hint,
     proposeCompletions: (partial: string) => words.filter((word) => word.startsWith(partial)),
-    ...(notes.later ? { hidden: true } : {}),
-    ...(notes.list ? { variadic: true } : {}),
+    ...(notes.kind === "later" ? { hidden: true } : {}),
+    ...(notes.kind === "names" || notes.kind === "modules" ? { variadic: true } : {}),
   };
 }
 

@@ -7,7 +7,7 @@ import { ConfigError, HostError, ImageError } from "../base/errors.ts";
 import { Progress } from "../host/progress.ts";
 import { onStopSignals, signalStatus, type StopSignal } from "../host/signals.ts";
 import { RawTerminal } from "../host/tty.ts";
-import { type MachineConfig, parseConfig } from "../machine/config.ts";
+import type { MachineConfig } from "../machine/config.ts";
 import type { MachineHandle, StartMachine, StopReason } from "../script/types.ts";
 import { readConfigFile } from "./config_file.ts";
 import { endMessage, exitStatus, type NotStarted, type RunEnd } from "./exit_codes.ts";
@@ -25,7 +25,9 @@ export interface RunParts {
   readonly version: string;
 }
 
-type RunRequest = Request & { readonly kind: "run" };
+/** What is to run: a configuration that is complete already, or what the command line said of one. */
+export type RunRequest = { readonly config: MachineConfig } | ParsedRun;
+type ParsedRun = Request & { readonly kind: "run" };
 
 /**
  * Runs a guest.
@@ -33,8 +35,8 @@ type RunRequest = Request & { readonly kind: "run" };
  * @throws {ConfigError} when the result cannot be written where it should be
  */
 export async function runGuest(request: RunRequest, parts: RunParts): Promise<number> {
-  const config = attempt(() => configOf(request));
-  const target = "end" in config ? request.flags.json : config.json;
+  const config = "kind" in request ? await configOf(request).catch(notStarted) : request.config;
+  const target = "end" in config ? "kind" in request && request.flags.json : config.json;
   using result = typeof target === "string" ? new ResultFile(target) : undefined;
   const run = new Run(parts);
   const end = "end" in config ? config : await run.toEnd(config);
@@ -45,21 +47,14 @@ export async function runGuest(request: RunRequest, parts: RunParts): Promise<nu
 }
 
 /** The complete configuration: the file's fields, and over them the options'. */
-function configOf(request: RunRequest): MachineConfig {
+async function configOf(request: ParsedRun): Promise<MachineConfig> {
+  const { parseConfig } = await import("../machine/config.ts");
   const { fields, given } = fieldsFromFlags(request.flags, request.command);
-  const fromFile = request.config === undefined ? {} : readConfigFile(request.config);
+  const fromFile = request.file === undefined ? {} : readConfigFile(request.file);
   return parseConfig({ ...fromFile, ...fields }, {
-    spell: spelling(given, request.config),
+    spell: spelling(given, request.file),
     hostMemoryBytes: Deno.systemMemoryInfo().total,
   });
-}
-
-function attempt<T>(work: () => T): T | NotStarted {
-  try {
-    return work();
-  } catch (error) {
-    return notStarted(error);
-  }
 }
 
 /** The end of a run that an error prevented. */

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { ConfigError } from "../base/errors.ts";
 import { parseDebianChoice } from "../host/debian.ts";
 import { parseConfig } from "./config.ts";
-import { describeFields } from "./config_fields.ts";
+import { describeFields } from "./config_notes.ts";
 
 const MIB = 2 ** 20;
 
@@ -244,7 +244,7 @@ Deno.test("describeFields has a sentence and a hint for every field, and words t
     assert.ok(!notes.sentence.endsWith("."), name);
     assert.notEqual(notes.hint, "", name);
     if (notes.standard !== undefined && name !== "serial") {
-      const value = notes.number ? Number(notes.standard) : notes.standard;
+      const value = notes.kind === "count" ? Number(notes.standard) : notes.standard;
       assert.deepEqual(parseConfig({ [name]: value }), parseConfig({}), name);
     }
     for (const word of notes.words ?? []) {

@@ -1,0 +1,65 @@
+/**
+ * The checks of values that are more than a word: each gives the value in hvm's own form, or the end of a sentence that
+ * says what is wrong. The schema uses them, and so does the command line for what is plainly written.
+ * @module
+ */
+
+import { MIB, PAGE_SIZE } from "../base/addr.ts";
+import { parseSize, parseTime, type Quantity, sizeText } from "./units.ts";
+
+/** The least memory a PC's firmware area, boot structures and a kernel of any kind fit into. */
+const LEAST_MEMORY_BYTES = MIB;
+
+/** Memory in bytes: a number, or text with a unit. */
+export function checkMemory(written: string | number): Quantity {
+  const size = typeof written === "number" ? { value: written } : parseSize(written);
+  const fault = "fault" in size ? size.fault : memoryFault(size.value, written);
+  return fault === undefined ? size : { fault };
+}
+
+function memoryFault(bytes: number, written: string | number): string | undefined {
+  if (!Number.isSafeInteger(bytes)) return "it is not a whole number of bytes";
+  if (bytes < 0) return "memory cannot be negative";
+  if (bytes < LEAST_MEMORY_BYTES) {
+    const meant = bytes >= 16 && /^\d+$/.test(String(written)) ? `; did you mean ${bytes}M?` : "";
+    return `${sizeText(bytes)} is too little, the least is ${sizeText(LEAST_MEMORY_BYTES)}${meant}`;
+  }
+  return bytes % PAGE_SIZE === 0 ? undefined : "it is not a multiple of the page size, 4K";
+}
+
+/** The longest time a timer of the host keeps. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+/** A time in whole milliseconds: a number of them, or text with a unit. */
+export function checkTime(written: string | number): Quantity {
+  const time = typeof written === "number" ? { value: written } : parseTime(written);
+  if ("fault" in time) return time;
+  if (!(time.value > 0)) return { fault: "a time is more than nothing" };
+  return time.value > LONGEST_MS
+    ? { fault: "the longest time is 24 days" }
+    : { value: Math.ceil(time.value) };
+}
+
+/** What the 8-bit APIC ids of this PC leave room for. */
+const MOST_CPUS = 255;
+
+/** How many processors: one, in this version. */
+export function checkCpus(count: number): Quantity {
+  if (!Number.isInteger(count)) return { fault: "it is not a whole number" };
+  if (count < 1) return { fault: "a machine has at least one CPU" };
+  if (count > MOST_CPUS) return { fault: `a machine has at most ${MOST_CPUS} CPUs` };
+  return count > 1 ? { fault: "this version runs one CPU for now" } : { value: count };
+}
+
+/** True for `stdio`, `null` and `file:PATH`. */
+export function isSerial(text: string): boolean {
+  return text === "stdio" || text === "null" || /^file:[^\0]+$/.test(text);
+}
+
+/** `debian`, then a series of kernels, a flavour, or both. */
+export const DEBIAN_FORM = /^debian(?::(?:(\d+\.\d+)(?:-(cloud|generic))?|(cloud|generic)))?$/;
+
+/** False for the name of a default guest that cannot be; any other text may be a path. */
+export function isKernel(text: string): boolean {
+  return !text.startsWith("debian:") || DEBIAN_FORM.test(text);
+}
