@@ -161,6 +161,7 @@ export class Lapic implements Device<LapicState>, ApicTarget {
   }
 
   save(): LapicState {
+    const timer = this.#timer.save(); // first: an expiry that is due now still sets its vector
     return {
       apicBase: this.#apicBase,
       ...saveWords(this.#words),
@@ -172,7 +173,7 @@ export class Lapic implements Device<LapicState>, ApicTarget {
       icrLow: this.#icrLow,
       icrHigh: this.#icrHigh,
       lvt: Array.from({ length: LVT_ENTRIES }, (_, i) => this.#lvt.entry(i)),
-      timer: this.#timer.save(),
+      timer,
       lint0: this.#lvt.level(0),
       lint1: this.#lvt.level(1),
       waitingForSipi: this.#waitingForSipi,

@@ -48,6 +48,8 @@ export class LapicTimer {
   /** The count at `#anchor`, 0 when the timer is stopped. */
   #count = 0;
   #anchor = 0;
+  /** Expiries since `#anchor` that were told, or that nobody was to be told of. */
+  #accounted = 0;
   #deadline = 0n;
   #notBefore = 0;
 
@@ -70,6 +72,7 @@ export class LapicTimer {
   }
 
   save(): LapicTimerState {
+    this.#settle();
     const elapsed = this.#countsSince();
     const started = this.#anchor + this.#rate.nsOf(elapsed * this.#divisor);
     const current = this.currentCount;
@@ -88,6 +91,7 @@ export class LapicTimer {
     this.#masked = masked;
     this.#initial = state.initialCount;
     this.#count = state.currentCount;
+    this.#accounted = 0;
     this.#anchor = this.#now - state.phaseNs;
     this.#divide = state.divide;
     this.#deadline = BigInt(state.deadlineHigh) << 32n | BigInt(state.deadlineLow);
@@ -97,6 +101,7 @@ export class LapicTimer {
 
   /** What the LVT entry says of the timer. A change to or from TSC-deadline mode stops it. [SDM] 11.5.4.1 */
   configure(mode: number, masked: boolean): void {
+    this.#settle();
     if (mode !== this.#mode) {
       if (mode >= TIMER_MODE.TSC_DEADLINE || this.#mode >= TIMER_MODE.TSC_DEADLINE) this.#stop();
       else this.#rebase();
@@ -113,7 +118,9 @@ export class LapicTimer {
   /** Starts the timer, or stops it by 0; ignored in TSC-deadline mode. [SDM] 11.5.4, 11.5.4.1 */
   set initialCount(count: number) {
     if (this.#mode >= TIMER_MODE.TSC_DEADLINE) return;
+    this.#settle();
     this.#initial = this.#count = count;
+    this.#accounted = 0;
     this.#anchor = this.#now;
     this.#notBefore = 0;
     this.#arm();
@@ -132,6 +139,7 @@ export class LapicTimer {
 
   /** A running timer goes on from the count it has. */
   set divide(value: number) {
+    this.#settle();
     this.#rebase();
     this.#divide = value & DIVIDE_WRITABLE;
     this.#arm();
@@ -165,7 +173,7 @@ export class LapicTimer {
   }
 
   #stop(): void {
-    this.#initial = this.#count = 0;
+    this.#initial = this.#count = this.#accounted = 0;
     this.#deadline = 0n;
   }
 
@@ -173,6 +181,7 @@ export class LapicTimer {
   #rebase(): void {
     if (this.#count === 0) return;
     this.#count = this.currentCount;
+    this.#accounted = 0;
     this.#anchor = this.#now;
   }
 
@@ -182,15 +191,35 @@ export class LapicTimer {
     return (ticks - ticks % this.#divisor) / this.#divisor;
   }
 
-  /** The machine time of the next expiry after now, Infinity for none. */
+  /** How often the count has reached 0 since it was started. */
+  #expiries(): number {
+    if (this.#count === 0) return 0;
+    const beyond = this.#countsSince() - this.#count;
+    if (beyond < 0) return 0;
+    return this.#mode === TIMER_MODE.PERIODIC ? Math.floor(beyond / this.#initial) + 1 : 1;
+  }
+
+  /** Takes note of expiries nobody has seen. @returns true when there were any; several are one, as IRR has one bit. */
+  #account(): boolean {
+    const expiries = this.#expiries();
+    if (expiries <= this.#accounted) return false;
+    this.#accounted = expiries;
+    return true;
+  }
+
+  /** Expiries up to now are told, before something changes that would hide that they have happened. */
+  #settle(): void {
+    if (this.#mode < TIMER_MODE.TSC_DEADLINE && this.#account() && !this.#masked) this.#expired();
+  }
+
+  /**
+   * The machine time of the next expiry that nobody has seen, Infinity for none. It may have passed: a short count runs
+   * out while it is being started.
+   */
   #nextExpiry(): number {
-    const elapsed = this.#countsSince();
-    let counts = this.#count;
-    if (elapsed >= counts) {
-      if (this.#mode !== TIMER_MODE.PERIODIC) return Infinity;
-      counts += (Math.floor((elapsed - counts) / this.#initial) + 1) * this.#initial;
-    }
-    return this.#anchor + this.#rate.nsOf(counts * this.#divisor);
+    const periodic = this.#mode === TIMER_MODE.PERIODIC;
+    if (this.#accounted > 0 && !periodic) return Infinity;
+    return this.#anchor + this.#rate.nsOf((this.#count + this.#accounted * this.#initial) * this.#divisor);
   }
 
   #arm(): void {
@@ -210,6 +239,7 @@ export class LapicTimer {
       if (this.#tsc === undefined || this.#tsc.read() < this.#deadline) return this.#arm();
       this.#deadline = 0n;
     } else {
+      if (!this.#account()) return this.#arm();
       this.#notBefore = this.#now + LEAST_PERIOD_NS;
     }
     this.#arm();
