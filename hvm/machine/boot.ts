@@ -11,7 +11,7 @@ import { ImageError } from "../base/errors.ts";
 import type { GuestMemory } from "../base/memory.ts";
 import type { BoardResources } from "../io/resources.ts";
 import type { MachineConfig } from "./config.ts";
-import type { GuestFiles } from "./guest_files.ts";
+import type { GuestFiles } from "./kernel_files.ts";
 import { ramLayout } from "./layout.ts";
 
 /** Memory below this cannot hold the tables and structures of a PC, whatever the guest. */

@@ -9,7 +9,7 @@ import { type DebianChoice, debianGuest } from "../host/debian.ts";
 import { readImageFile } from "../host/image_file.ts";
 import type { Progress } from "../host/progress.ts";
 import type { MachineConfig } from "./config.ts";
-import { commandLineFor, type GuestFiles, unpackCached } from "./guest_files.ts";
+import { commandLineFor, type GuestFiles, unpackCached } from "./kernel_files.ts";
 import { PORT } from "./layout.ts";
 
 /** Kernel messages below errors are for those who ask: the console is the user's. */

@@ -9,7 +9,7 @@ import { Lapic } from "../../devices/irq/lapic.ts";
 import { LAPIC_WORDS } from "../../devices/irq/lapic_words.ts";
 import { Pic8259 } from "../../devices/irq/pic8259.ts";
 import { Placements } from "../../devices/pci/placement.ts";
-import { UNCONNECTED, Wire } from "../base/line.ts";
+import { UNCONNECTED } from "../base/line.ts";
 import type { Device } from "../io/device.ts";
 import { encodeMsi, type InterruptMessage } from "../io/msi.ts";
 import { type LocalApic, SplitDelivery, UserDelivery } from "../vcpu/events.ts";
