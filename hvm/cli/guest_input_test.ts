@@ -44,14 +44,20 @@ Deno.test("EscapeFilter does not mind how keys arrive", () => {
   }));
 });
 
-Deno.test("pipeInput passes everything on, the escape key too, one piece after the other, and nothing at the end", async () => {
+Deno.test("pipeInput passes everything on, the escape key too, reads on when it is taken, and adds nothing at the end", async () => {
   const seen: string[] = [];
+  const { read } = source("a\x1dq", "b");
   let busy = false;
-  await pipeInput(source("a\x1dq", "b"), {
-    async write(data) {
+  const careful: InputSource = {
+    read(buffer) {
       assert.equal(busy, false);
+      return read(buffer);
+    },
+  };
+  await pipeInput(careful, {
+    async write(data) {
       busy = true;
-      await Promise.resolve();
+      await new Promise((resolve) => setTimeout(resolve, 0));
       busy = false;
       seen.push(text(data));
     },
