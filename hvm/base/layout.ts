@@ -92,13 +92,13 @@ export function bytes(length: number): FieldType<Uint8Array> {
     set: (view, at, value) => {
       if (value.length > length) throw new RangeError(`Cannot store ${value.length} bytes in ${length}`);
       const target = new Uint8Array(view.buffer, view.byteOffset + at, length);
-      target.fill(0);
-      target.set(value);
+      target.set(value); // before the fill: the value may be a view of these very bytes
+      target.fill(0, value.length);
     },
   };
 }
 
-/** `length` members of one type. Reading copies; assign a whole array to write. */
+/** `length` members of one type. Reading copies; assign an array to write, a shorter one leaves the rest alone. */
 export function array<T>(type: FieldType<T>, length: number): FieldType<T[]> {
   return {
     size: type.size * length,

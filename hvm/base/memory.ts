@@ -8,7 +8,7 @@
  * @module
  */
 
-import { ADDRESS_LIMIT, PAGE_SIZE, pageOf } from "./addr.ts";
+import { ADDRESS_LIMIT, offsetIn, PAGE_SIZE, pageOf } from "./addr.ts";
 import { type Range, Ranges } from "./ranges.ts";
 
 /** One mapped piece. */
@@ -22,6 +22,8 @@ export interface MemoryRegion {
 interface Mapped extends MemoryRegion {
   readonly view: DataView<ArrayBufferLike>;
   readonly dirty: Uint8Array;
+  /** Where in its first page the region starts. */
+  readonly skew: number;
 }
 
 /** All memory of one machine. */
@@ -32,12 +34,14 @@ export class GuestMemory {
   /** Maps `bytes` at `gpa`. Throws a RangeError when something is there. */
   map(gpa: number, region: { name: string; bytes: Uint8Array<ArrayBufferLike>; readonly?: boolean }): void {
     const { bytes } = region;
+    const skew = offsetIn(gpa);
     this.#ranges.add(gpa, bytes.length, {
       name: region.name,
       bytes,
       readonly: region.readonly ?? false,
       view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
-      dirty: new Uint8Array(Math.ceil(bytes.length / PAGE_SIZE / 8)),
+      dirty: new Uint8Array(Math.ceil((skew + bytes.length) / PAGE_SIZE / 8)),
+      skew,
     });
   }
 
@@ -204,7 +208,8 @@ export class GuestMemory {
 }
 
 function markDirty(region: Mapped, offset: number, length: number): void {
-  for (let page = pageOf(offset); page <= pageOf(offset + length - 1); page++) {
+  const first = region.skew + offset;
+  for (let page = pageOf(first); page <= pageOf(first + length - 1); page++) {
     region.dirty[page >>> 3] = region.dirty[page >>> 3]! | 1 << (page & 7);
   }
 }

@@ -71,7 +71,7 @@ export class Bus {
   read(address: number, width: Width): number {
     const range = this.#ranges.find(address);
     if (range === undefined) {
-      if (width === 1 || this.#ranges.isFree(address, width)) {
+      if (width === 1 || this.#unclaimed(address, width)) {
         this.#unclaimedRead(address, width);
         return ones(width);
       }
@@ -98,7 +98,7 @@ export class Bus {
   write(address: number, width: Width, value: number): void {
     const range = this.#ranges.find(address);
     if (range === undefined) {
-      if (width === 1 || this.#ranges.isFree(address, width)) {
+      if (width === 1 || this.#unclaimed(address, width)) {
         this.#unclaimedWrite(address, width, value);
         return;
       }
@@ -136,6 +136,11 @@ export class Bus {
       this.write((address + done) % this.limit, width, value);
       done += width;
     }
+  }
+
+  /** Nobody answers anywhere; an access that wraps round the end of the space is for its parts to say. */
+  #unclaimed(address: number, width: Width): boolean {
+    return address + width <= this.limit && this.#ranges.isFree(address, width);
   }
 
   #readByteOf(window: Window, offset: number): number {
