@@ -26,6 +26,7 @@ import { PciRoot } from "../../devices/pci/root.ts";
 import { Uart16550 } from "../../devices/serial/uart16550.ts";
 import { Pit8254 } from "../../devices/timer/pit8254.ts";
 import { Rtc } from "../../devices/timer/rtc.ts";
+import type { RtcState } from "../../devices/timer/rtc_state.ts";
 import type { Clock } from "../base/clock.ts";
 import { UNCONNECTED } from "../base/line.ts";
 import type { GuestMemory } from "../base/memory.ts";
@@ -57,6 +58,8 @@ export interface BoardOptions {
   readonly kernelPit: boolean;
   /** The host's calendar at the clock's zero: milliseconds since 1970. */
   readonly epochMs: number;
+  /** What the clock's battery kept over a reset of the machine; absent at power-on. */
+  readonly battery?: RtcState;
   /** A byte of the first serial port. */
   readonly serialOutput: (byte: number) => void;
   /** The first serial port has room for input that it refused. */
@@ -71,6 +74,7 @@ export interface BoardOptions {
 export class PcBoard {
   /** The first serial port. */
   readonly com1: Uart16550;
+  readonly #rtc: Rtc;
   readonly power: Piix4Pm;
   /** All chips, in the order they are reset and saved. */
   readonly devices: readonly Device[];
@@ -79,7 +83,12 @@ export class PcBoard {
 
   constructor(options: BoardOptions) {
     this.#options = options;
-    const { fabric } = options;
+    const { fabric, clock, epochMs, battery } = options;
+    this.#rtc = new Rtc({ clock, epochMs, irq: fabric.isaIrq(IRQ.RTC) });
+    if (battery !== undefined) {
+      this.#rtc.load(battery);
+      this.#rtc.resetPin();
+    }
     this.com1 = this.#serialPort(0, options.serialOutput, options.serialReady);
     const bridges = this.#pci();
     this.power = bridges.power;
@@ -98,8 +107,16 @@ export class PcBoard {
 
   /** Power-on state, as an operating system finds it after the BIOS. */
   reset(): void {
+    const battery = this.battery();
     for (const device of this.devices) device.reset();
+    this.#rtc.load(battery);
+    this.#rtc.resetPin();
     this.#initialise();
+  }
+
+  /** What the clock's battery keeps: its time and the CMOS bytes. */
+  battery(): RtcState {
+    return this.#rtc.save();
   }
 
   #serialPort(index: number, output: (byte: number) => void, ready: () => void): Uart16550 {
@@ -112,8 +129,8 @@ export class PcBoard {
   }
 
   #timers(): Device[] {
-    const { clock, ports, fabric, epochMs, kernelPit } = this.#options;
-    const rtc = new Rtc({ clock, epochMs, irq: fabric.isaIrq(IRQ.RTC) });
+    const { clock, ports, fabric, kernelPit } = this.#options;
+    const rtc = this.#rtc;
     ports.attach(PORT.RTC, rtc.ports, "rtc");
     ports.attach(PORT.RTC + 2, rtc.extendedPorts, "rtc-extended");
     if (kernelPit) return [rtc];
@@ -151,7 +168,7 @@ export class PcBoard {
     ports.attach(PORT.DEBUG_CONSOLE, debug.window, "debugcon");
     const firmware = new DebugConsole({ id: "debugcon-402", output: debugOutput });
     ports.attach(PORT.FIRMWARE_DEBUG, firmware.window, "debugcon-402");
-    const exit = new ExitPort({ id: "exit", exit: (value) => end({ kind: "exit-port", value }), length: 2 });
+    const exit = new ExitPort({ id: "exit", exit: (value) => end({ kind: "exit-port", value }) });
     ports.attach(PORT.TEST_EXIT, exit.window, "exit");
     const status = new ExitPort({
       id: "command-status",

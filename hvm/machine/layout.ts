@@ -26,7 +26,7 @@ export const PORT = {
   SMI_COMMAND: 0xb2,
   DEBUG_CONSOLE: 0xe9,
   TEST_EXIT: 0xf4,
-  COMMAND_STATUS: 0xf6,
+  COMMAND_STATUS: 0xf8,
   COM4: 0x2e8,
   COM2: 0x2f8,
   COM3: 0x3e8,

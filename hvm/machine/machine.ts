@@ -83,6 +83,7 @@ export class GuestMachine {
   readonly #settle: (result: MachineResult) => void;
   #handle: KvmMachineHandle | undefined;
   #kick: KickHandle | undefined;
+  #battery: RunRequest["battery"];
   #startedAt = 0;
   #stopWanted = false;
   readonly #counts: Record<string, number> = {};
@@ -192,6 +193,7 @@ export class GuestMachine {
       shape: this.shape,
       entry: loaded.entry,
       epochMs: Date.now(),
+      ...(this.#battery === undefined ? {} : { battery: this.#battery }),
       commandLine: this.#files.commandLine,
       ...(this.#options.traceFd === undefined ? {} : { traceFd: this.#options.traceFd }),
       emulationAdvice: emulationAdvice(probe),
@@ -216,6 +218,7 @@ export class GuestMachine {
         for (const [name, hits] of Object.entries(message.counts)) {
           this.#counts[name] = (this.#counts[name] ?? 0) + hits;
         }
+        this.#battery = message.battery;
         this.#listener.output();
         return this.#over(message.outcome);
     }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { RtcState } from "../../devices/timer/rtc_state.ts";
 import type { GuestRam } from "../host/guest_ram.ts";
 import type { KickHandle } from "../kvm/kick.ts";
 import type { Outcome } from "../vcpu/outcome.ts";
@@ -31,6 +32,8 @@ export interface RunRequest {
   readonly epochMs: number;
   /** The kernel's command line, for guests that ask the firmware configuration device. */
   readonly commandLine: string;
+  /** What the clock's battery kept of the incarnation before. */
+  readonly battery?: RtcState;
   /** A descriptor that trace lines are written to. */
   readonly traceFd?: number;
   /** What a diagnosis of an instruction the engine lacks says to do. */
@@ -49,4 +52,10 @@ export type ThreadMessage =
   | { readonly type: "room" }
   | { readonly type: "paused"; readonly paused: boolean }
   /** The run is over, and everything of it that belonged to the thread is closed. */
-  | { readonly type: "ended"; readonly outcome: Outcome; readonly counts: Readonly<Record<string, number>> };
+  | {
+    readonly type: "ended";
+    readonly outcome: Outcome;
+    readonly counts: Readonly<Record<string, number>>;
+    /** Absent when the run failed before there was a board. */
+    readonly battery?: RtcState;
+  };

@@ -69,11 +69,13 @@ function runMachine(request: RunRequest, tell: (message: ThreadMessage) => void)
   const writer = request.traceFd === undefined ? undefined : new TraceWriter(request.traceFd);
   if (writer !== undefined) trace.listen(writer.sink);
   let engine: EngineThread<unknown> | undefined;
+  let machine: RunningMachine | undefined;
   let outcome: Outcome;
   try {
     const memory = viewGuestRam(request.ram);
     engine = openKvmThread(request.machine, request.caps, request.cpuid, memory) as EngineThread<unknown>;
-    outcome = new RunningMachine(request, engine, trace, tell).run();
+    machine = new RunningMachine(request, engine, trace, tell);
+    outcome = machine.run();
   } catch (error) {
     outcome = { kind: "host-error", message: messageOf(error), diagnosis: "" };
   }
@@ -83,7 +85,8 @@ function runMachine(request: RunRequest, tell: (message: ThreadMessage) => void)
   } catch (error) {
     outcome = { kind: "host-error", message: messageOf(error), diagnosis: "" };
   }
-  return { type: "ended", outcome, counts: trace.counts() };
+  const battery = machine?.board?.battery();
+  return { type: "ended", outcome, counts: trace.counts(), ...(battery === undefined ? {} : { battery }) };
 }
 
 function messageOf(error: unknown): string {
@@ -94,6 +97,8 @@ function messageOf(error: unknown): string {
 
 /** One run of one machine. */
 class RunningMachine {
+  /** Absent until {@linkcode RunningMachine.run} has built it. */
+  board: PcBoard | undefined;
   readonly #request: RunRequest;
   readonly #engine: EngineThread<unknown>;
   readonly #trace: Trace;
@@ -117,14 +122,14 @@ class RunningMachine {
 
   run(): Outcome {
     const { ops, cpu, exit, kernel } = this.#engine;
-    const { entry, shape, machine, ram, epochMs, commandLine } = this.#request;
+    const { entry, shape, machine, ram, epochMs, commandLine, battery } = this.#request;
     const clock = this.#clock;
     const channel = this.#channel;
     const ports = new Bus("port", PORT_LIMIT, this.#trace);
     const memoryIo = new Bus("memory", MEMORY_LIMIT, this.#trace);
     const mode = machine.irqchip;
     const fabric = buildFabric({ mode, shape, clock, ports, memoryIo, kernel });
-    const board: PcBoard = new PcBoard({
+    const board: PcBoard = this.board = new PcBoard({
       shape,
       clock,
       memory: viewGuestRam(ram),
@@ -134,6 +139,7 @@ class RunningMachine {
       fabric,
       kernelPit: mode === "kernel",
       epochMs,
+      ...(battery === undefined ? {} : { battery }),
       serialOutput: (byte) => this.#output(byte),
       serialReady: () => this.#input(board),
       debugOutput: (byte) => this.#debug(byte),

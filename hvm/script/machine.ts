@@ -142,13 +142,23 @@ export class Machine implements MachineHandle {
 
   async #over(result: MachineResult): Promise<MachineEnd> {
     clearTimeout(this.#timer);
-    await this.#port.drained();
+    await this.#outputTaken();
     this.#files.dispose();
     const end = this.#name(result);
     this.#console.close(`The guest ended (${end.end})`);
     this.#hub.emit({ type: "ended", end });
     this.#hub.close();
     return end;
+  }
+
+  /** A guest that ended by itself waits for its readers; one that was stopped not for ever. */
+  async #outputTaken(): Promise<void> {
+    const drained = this.#port.drained();
+    if (this.#stopReason === undefined) return await drained;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, STOP_PATIENCE_MS);
+    await Promise.race([drained, promise]);
+    clearTimeout(timer);
   }
 
   /** The end in the words of scripts and of `--json`. */
@@ -195,6 +205,8 @@ interface Parts {
   readonly files: DisposableStack;
 }
 
+/** How long a machine that was stopped waits for readers of what it said before. */
+const STOP_PATIENCE_MS = 1000;
 /** Bytes handed to listeners at a time. */
 const DELIVERY_BYTES = 1 << 16;
 /** Debug text that is kept. */
