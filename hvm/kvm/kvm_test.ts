@@ -24,6 +24,9 @@ interface Rig {
   [Symbol.dispose](): void;
 }
 
+/** Interrupts on: the VT-x lab's processor takes its own interrupts in no guest that has them off. */
+const RFLAGS_START = 0x202n;
+
 /** 64 KiB of memory at 0 with `code` at 1000h, and a processor about to run it in real mode. */
 function rig(...code: number[]): Rig {
   const system = KvmSystem.open();
@@ -38,7 +41,7 @@ function rig(...code: number[]): Rig {
   cs.base = 0n;
   cs.selector = 0;
   setState(vcpu, "SREGS", sregs);
-  setState(vcpu, "REGS", REGS.encode({ rip: 0x1000n, rflags: 2n }));
+  setState(vcpu, "REGS", REGS.encode({ rip: 0x1000n, rflags: RFLAGS_START }));
   return {
     system,
     vm,

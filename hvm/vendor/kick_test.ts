@@ -87,7 +87,7 @@ kvmTest("kicks wake a halted processor every time", {}, async () => {
 });
 
 kvmTest("an alarm ends a run at its deadline", {}, () => {
-  using g = guest((a) => a.label("again").inc("ax").jmp("again"));
+  using g = guest((a) => a.sti().label("again").inc("ax").jmp("again"));
   for (let i = 0; i < 5; i++) {
     const deadline = monotonicNs() + 1_500_000;
     g.cpu.kick.setAlarm(deadline);

@@ -36,7 +36,8 @@ scope.onmessage = ({ data: order }) => {
   const ram = bytesAt(order.ramAddress, order.ramLength);
   const machine = attachMachine(order.handle, (gpa, length) => ram.slice(gpa, gpa + length));
   const cpu = ops.construct(machine, 0);
-  ops.writeState(cpu, startState("real"));
+  // With interrupts off the VT-x lab's processor would not take its own either, and no kick could come.
+  ops.writeState(cpu, { ...startState("real"), rflags: 0x202n });
   scope.postMessage(cpu.kick.handle);
   const words = new Int32Array(order.words);
   const exit = emptyExit();
