@@ -8,7 +8,10 @@
  * When the host is late, periodic ticks of counter 0 are neither lost nor sent in a burst. The counter itself is always
  * exact; edges that were due are owed, and one is shown each millisecond (or half period, where that is less) until none
  * is, so that guests that count ticks keep time on the average and have the time to take each. At most one second's worth
- * is owed; what is beyond is dropped. No two edges are closer than 20 us, whatever a guest programs.
+ * is owed; what is beyond is dropped. No two edges are closer than 20 us, whatever a guest programs. A control word for
+ * counter 0 ends the account: of what is owed then, one edge is shown, which is what an interrupt controller would hold.
+ *
+ * Each access and each timer looks at the clock once, so that all of it happens at one time.
  *
  * Sources: [8254] Intel 8254 data sheet, order 231164; [PIIX3] Intel 82371SB data sheet, order 290550, NMISC register.
  * Deviates: the speaker is not heard (its data bit is only kept); the control port reads as ones. See also
@@ -45,6 +48,9 @@ const CATCH_UP_TICKS = 1193;
 /** Pulses between two refreshes where no firmware has programmed counter 1: the usual 15 us. */
 const REFRESH_TICKS = 18;
 
+/** After so many pulses both the crystal's fraction of a nanosecond and the refresh toggle are as they were: 18 s. */
+const PHASE_TICKS = PIT_HZ * REFRESH_TICKS;
+
 /** What the board gives the timer. */
 export interface PitOptions {
   readonly id?: string;
@@ -72,8 +78,9 @@ export class Pit8254 implements Device<PitState> {
   readonly #timer: Timer;
   readonly #rate = new Rate(PIT_HZ);
   readonly #counters = [new Counter(true), new Counter(true), new Counter(false)] as const;
-  /** Machine time of tick 0. */
+  /** Machine time of tick 0, and of the last look at the clock. */
   #origin = 0;
+  #now = 0;
   #tick = 0;
   #nmisc = 0;
   #serrLatched = false;
@@ -89,7 +96,10 @@ export class Pit8254 implements Device<PitState> {
     this.#clock = options.clock;
     this.#out0 = options.out0;
     this.#nmi = options.nmi ?? UNCONNECTED;
-    this.#timer = options.clock.timer(() => this.#sync());
+    this.#timer = options.clock.timer(() => {
+      this.#settle();
+      this.#sync();
+    });
     this.counters = {
       length: 4,
       unit: 1,
@@ -102,13 +112,13 @@ export class Pit8254 implements Device<PitState> {
       read: () => this.#readPort61(),
       write: (_offset, _width, value) => this.#writePort61(value),
     };
-    this.serr = { set: (level) => this.#setErrors(level, this.#iochkLevel) };
-    this.iochk = { set: (level) => this.#setErrors(this.#serrLevel, level) };
+    this.serr = { set: (level) => this.#pullErrors(level, this.#iochkLevel) };
+    this.iochk = { set: (level) => this.#pullErrors(this.#serrLevel, level) };
     this.reset();
   }
 
   reset(): void {
-    this.#origin = Math.floor(this.#clock.now());
+    this.#origin = this.#now = Math.floor(this.#clock.now());
     this.#tick = this.#holdUntil = 0;
     this.#counters.forEach((counter, index) => counter.restart(initialCounter(index !== 2), 0));
     this.#nmisc = 0;
@@ -132,26 +142,30 @@ export class Pit8254 implements Device<PitState> {
       iochk: this.#iochkLevel,
       line: this.#line,
       holdTicks: Math.max(0, this.#holdUntil - this.#tick),
-      phaseNs: Math.floor(this.#clock.now()) - this.#origin - this.#rate.nsOf(this.#tick),
+      tick: this.#tick % PHASE_TICKS,
+      phaseNs: this.#now - this.#origin - this.#rate.nsOf(this.#tick),
     };
   }
 
   load(state: PitState): void {
-    this.#origin = Math.floor(this.#clock.now()) - state.phaseNs;
-    this.#tick = 0;
-    this.#counters.forEach((counter, index) => counter.restart({ ...state.counters[index]! }, 0));
+    this.#now = Math.floor(this.#clock.now());
+    this.#tick = state.tick;
+    this.#origin = this.#now - state.phaseNs - this.#rate.nsOf(this.#tick);
+    this.#counters.forEach((counter, index) => counter.restart({ ...state.counters[index]! }, this.#tick));
     this.#nmisc = state.nmisc;
     this.#serrLatched = state.serrLatched;
     this.#iochkLatched = state.iochkLatched;
     this.#serrLevel = state.serr;
     this.#iochkLevel = state.iochk;
-    this.#holdUntil = state.holdTicks;
+    this.#holdUntil = this.#tick + state.holdTicks;
     this.#drive(state.line);
     this.#sync();
   }
 
+  /** Brings the counters to the time there is now. */
   #settle(): void {
-    this.#tick = this.#rate.ticksIn(this.#clock.now() - this.#origin);
+    this.#now = Math.floor(this.#clock.now());
+    this.#tick = this.#rate.ticksIn(this.#now - this.#origin);
     for (const counter of this.#counters) counter.settle(this.#tick);
   }
 
@@ -182,8 +196,12 @@ export class Pit8254 implements Device<PitState> {
     }
     const counter = this.#counters[select as 0 | 1 | 2];
     if (field(value, CONTROL.ACCESS) === ACCESS.LATCH) return counter.latch(true, false);
+    if (select === 0) {
+      // What is due on the line goes out before the counter forgets it.
+      this.#showOnce();
+      this.#holdUntil = this.#tick;
+    }
     counter.program(value);
-    if (select === 0) this.#holdUntil = this.#tick;
   }
 
   #readPort61(): number {
@@ -204,20 +222,27 @@ export class Pit8254 implements Device<PitState> {
     this.#settle();
     this.#nmisc = value & NMISC_WRITABLE;
     this.#counters[2].setGate((value & NMISC.GATE2) !== 0);
-    this.#setErrors(this.#serrLevel, this.#iochkLevel);
-  }
-
-  /** Levels of the error inputs; a disable bit clears its latch for as long as it is set. [PIIX3] NMISC */
-  #setErrors(serr: boolean, iochk: boolean): void {
-    this.#serrLevel = serr;
-    this.#iochkLevel = iochk;
-    this.#serrLatched = (this.#serrLatched || serr) && (this.#nmisc & NMISC.SERR_DISABLE) === 0;
-    this.#iochkLatched = (this.#iochkLatched || iochk) && (this.#nmisc & NMISC.IOCHK_DISABLE) === 0;
+    this.#latchErrors();
     this.#sync();
   }
 
-  #sync(): void {
+  #pullErrors(serr: boolean, iochk: boolean): void {
     this.#settle();
+    this.#serrLevel = serr;
+    this.#iochkLevel = iochk;
+    this.#latchErrors();
+    this.#sync();
+  }
+
+  /** An error input that is asserted sets its latch; a disable bit clears it for as long as it is set. [PIIX3] NMISC */
+  #latchErrors(): void {
+    const enabled = ~this.#nmisc;
+    this.#serrLatched = (this.#serrLatched || this.#serrLevel) && (enabled & NMISC.SERR_DISABLE) !== 0;
+    this.#iochkLatched = (this.#iochkLatched || this.#iochkLevel) && (enabled & NMISC.IOCHK_DISABLE) !== 0;
+  }
+
+  /** Derives the lines and the timer; the caller has settled. */
+  #sync(): void {
     this.#nmi.set(this.#serrLatched || this.#iochkLatched);
     if (this.#counters[0].periodic) this.#showPeriodic();
     else this.#showOnce();

@@ -60,6 +60,8 @@ export const PIT_STATE = z.strictObject({
   line: z.boolean(),
   /** Clock pulses for which the level of the OUT0 line stays as it is. */
   holdTicks: within(0, 0xffff_ffff),
+  /** Clock pulses since power-on, in a cycle of 18 s: the phases of the crystal and of the refresh toggle. */
+  tick: within(0, 18 * 1_193_182 - 1),
   /** Nanoseconds since the last clock pulse. */
   phaseNs: within(0, 838),
 });

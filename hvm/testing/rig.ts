@@ -1,5 +1,5 @@
 /**
- * Stand-ins for what surrounds a device in tests: a clock that moves by hand, lines that remember.
+ * Stand-ins for what surrounds a device in tests: clocks that move by hand or when looked at, lines that remember.
  * @module
  */
 
@@ -37,6 +37,57 @@ export class FakeClock implements Clock {
       this.#queue.run(this.#now);
     }
     this.#now = end;
+  }
+}
+
+/**
+ * A clock that moves on by a step whenever somebody looks at it, and fires nothing by itself: real time, on a host that
+ * is late. What a device does wrong when two looks at the clock differ shows here and never on a {@linkcode FakeClock}.
+ */
+export class MovingClock implements Clock {
+  /** Nanoseconds between two looks. */
+  step: number;
+  readonly #queue = new TimerQueue();
+  #now: number;
+  #looks = 0;
+
+  constructor(step: number, now = 0) {
+    this.step = step;
+    this.#now = now;
+  }
+
+  now(): number {
+    this.#looks++;
+    return this.#now += this.step;
+  }
+
+  timer(fire: () => void): Timer {
+    return this.#queue.timer(fire);
+  }
+
+  /** The time of the last look and what has passed since; asking does not move it. */
+  get time(): number {
+    return this.#now;
+  }
+
+  /** How often somebody looked. */
+  get looks(): number {
+    return this.#looks;
+  }
+
+  /** The earliest deadline, Infinity when nothing is armed. */
+  deadline(): number {
+    return this.#queue.deadline();
+  }
+
+  /** Time passes, and nobody runs the timers. */
+  pass(ns: number): void {
+    this.#now += ns;
+  }
+
+  /** Fires what is due. @returns true when anything was. */
+  run(): boolean {
+    return this.#queue.run(this.#now);
   }
 }
 
