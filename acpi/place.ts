@@ -33,10 +33,17 @@ export function placeAcpi(
   board: BoardResources,
   options: { lowRamEnd: number },
 ): PlacedAcpi {
-  const base = chooseBase(acpiTables(board, 0).image.length, options.lowRamEnd);
-  const tables = acpiTables(board, base);
+  const tables = fittingTables(board, options.lowRamEnd);
+  const base = tables.tables[0]!.address;
   memory.load(base, tables.image);
   return { ...tables, reserved: { base, length: alignUp(tables.image.length, PAGE_SIZE) } };
+}
+
+/** The tables for the first place they fit. They are built for the likely one at once: this is on the way to each start. */
+function fittingTables(board: BoardResources, lowRamEnd: number): AcpiTables {
+  const likely = acpiTables(board, BIOS_AREA.SMALL);
+  const base = chooseBase(likely.image.length, lowRamEnd);
+  return base === BIOS_AREA.SMALL ? likely : acpiTables(board, base);
 }
 
 function chooseBase(length: number, lowRamEnd: number): number {

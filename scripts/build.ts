@@ -36,7 +36,18 @@ export async function build(options: BuildOptions): Promise<{ size: number; bund
   const scratch = await Deno.makeTempDir({ prefix: "hvm-build-" });
   try {
     const bundleFile = `${scratch}/hvm.js`;
-    await run([Deno.execPath(), "bundle", "--quiet", "--platform", "deno", "-o", bundleFile, options.entry]);
+    await run([
+      Deno.execPath(),
+      "bundle",
+      "--quiet",
+      "--platform",
+      "deno",
+      "--minify",
+      "--keep-names",
+      "-o",
+      bundleFile,
+      options.entry,
+    ]);
     const bundle = await Deno.readFile(bundleFile);
     const runtime = await Deno.readFile(Deno.execPath());
     const { address, entry } = placeSegment(runtime);

@@ -110,6 +110,8 @@ const TRIGGER_LEVELS = [1, 4, 8, 14] as const;
 const BASE_BAUD = 115_200;
 /** Character times of silence before the time-out. [16550D] FIFO interrupt mode */
 const TIMEOUT_CHARACTERS = 4;
+/** Reads of LSR that are no longer those of a driver that waits to send: the transmitter is always ready. */
+const POLLS_FOR_INPUT = 8;
 /** The bits that travel with a received character. */
 const CHARACTER_ERRORS = LSR.PE | LSR.FE | LSR.BI;
 const FCR_KEPT = FCR.ENABLE | FCR.DMA_MODE | FCR.TRIGGER;
@@ -127,6 +129,11 @@ export interface UartOptions {
    * Called when the receiver has been emptied after {@linkcode Uart16550.receive} refused bytes; may call `receive`.
    */
   readonly ready?: () => void;
+  /**
+   * Input is refused until the guest looks for it: with its interrupt connected and enabled, or by reading LSR again and
+   * again. For input that was there before the guest was, which its driver would throw away when it starts.
+   */
+  readonly holdInput?: boolean;
 }
 
 /** One serial port. */
@@ -144,6 +151,9 @@ export class Uart16550 implements Device<UartState> {
   readonly #clock: Clock;
   readonly #timeout: Timer;
   #state: UartState = initial();
+  readonly #holdInput: boolean;
+  /** Reads of LSR in a row that found no input, with nothing sent in between. */
+  #idlePolls = 0;
   /** The owner holds bytes that did not fit. */
   #refused = false;
 
@@ -151,6 +161,7 @@ export class Uart16550 implements Device<UartState> {
     this.id = options.id;
     this.#irq = options.irq;
     this.#output = options.output;
+    this.#holdInput = options.holdInput ?? false;
     this.#ready = options.ready ?? (() => {});
     this.#clock = options.clock;
     this.#timeout = options.clock.timer(() => this.#strike());
@@ -164,7 +175,7 @@ export class Uart16550 implements Device<UartState> {
    */
   receive(bytes: ArrayLike<number>): number {
     let taken = 0;
-    if ((this.#state.mcr & MCR.LOOP) === 0) {
+    if ((this.#state.mcr & MCR.LOOP) === 0 && this.#listens()) {
       while (taken < bytes.length && this.#state.received.length < this.#capacity()) {
         this.#arrive(bytes[taken++]! & 0xff);
       }
@@ -297,6 +308,7 @@ export class Uart16550 implements Device<UartState> {
       (this.#fifos() && state.received.some((entry) => entry > 0xff) ? LSR.FIFO_ERROR : 0);
     state.errors = 0;
     if (state.received.length > 0) state.received[0] = state.received[0]! & 0xff;
+    else if (++this.#idlePolls === POLLS_FOR_INPUT) this.#offer();
     this.#sync();
     return value;
   }
@@ -310,6 +322,7 @@ export class Uart16550 implements Device<UartState> {
 
   #send(byte: number): void {
     const state = this.#state;
+    this.#idlePolls = 0;
     if ((state.mcr & MCR.LOOP) === 0) this.#output(byte);
     else this.#arrive(byte & 0xff >>> 3 - field(state.lcr, LCR.WLS));
     state.emptyPending = true;
@@ -400,6 +413,13 @@ export class Uart16550 implements Device<UartState> {
     return (this.#state.fcr & FCR.ENABLE) !== 0;
   }
 
+  /** The guest would see a byte that arrives now. */
+  #listens(): boolean {
+    const { ier, mcr } = this.#state;
+    return !this.#holdInput || this.#idlePolls >= POLLS_FOR_INPUT ||
+      (ier & IER.ERBFI) !== 0 && (mcr & MCR.OUT2) !== 0;
+  }
+
   #capacity(): number {
     return this.#fifos() ? UART_FIFO_SIZE : 1;
   }
@@ -418,7 +438,7 @@ export class Uart16550 implements Device<UartState> {
 
   #offer(): void {
     const { received, mcr } = this.#state;
-    if (!this.#refused || received.length > 0 || (mcr & MCR.LOOP) !== 0) return;
+    if (!this.#refused || received.length > 0 || (mcr & MCR.LOOP) !== 0 || !this.#listens()) return;
     this.#refused = false;
     this.#ready();
   }

@@ -5,7 +5,7 @@ import { FakeClock, RecordedLine } from "../../hvm/testing/rig.ts";
 import { FCR, IER, IIR, LCR, LSR, MCR, MSR, Uart16550, UART_REG as REG } from "./uart16550.ts";
 import { UART_STATE } from "./uart16550_state.ts";
 
-function rig() {
+function rig(options: { holdInput?: boolean } = {}) {
   const clock = new FakeClock();
   const irq = new RecordedLine();
   const sent: number[] = [];
@@ -20,6 +20,7 @@ function rig() {
       readyCalls++;
       onReady();
     },
+    ...options,
   });
   return {
     uart,
@@ -419,4 +420,29 @@ Deno.test("Uart16550 delivers every received byte once and in order, however the
       },
     ),
   );
+});
+
+Deno.test("Uart16550 that holds input offers it when the interrupt is enabled and connected", () => {
+  const { uart, put, readyCalls } = rig({ holdInput: true });
+  assert.equal(uart.receive([1, 2]), 0);
+  put(REG.IER, IER.ERBFI); // as drivers do to see whether the register is there
+  put(REG.IER, 0);
+  put(REG.MCR, MCR.OUT2);
+  assert.equal(readyCalls(), 0);
+  put(REG.IER, IER.ERBFI);
+  assert.equal(readyCalls(), 1);
+  assert.equal(uart.receive([1, 2]), 1);
+});
+
+Deno.test("Uart16550 that holds input offers it to a guest that polls, not to one that waits to send", () => {
+  const { uart, put, get, readyCalls } = rig({ holdInput: true });
+  uart.receive([1]);
+  for (let i = 0; i < 20; i++) {
+    get(REG.LSR);
+    put(REG.THR, 0x41);
+  }
+  assert.equal(readyCalls(), 0);
+  for (let i = 0; i < 20; i++) get(REG.LSR);
+  assert.equal(readyCalls(), 1);
+  assert.equal(uart.receive([1]), 1);
 });

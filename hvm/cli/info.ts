@@ -50,7 +50,7 @@ export function hostReport(json: boolean): string {
 }
 
 /** Asks host and engine. Never fails: that there is no engine is an answer too. */
-export function hostInfo(ask: () => Probe = () => probe("auto")): HostInfo {
+export function hostInfo(ask: () => Probe = () => probe("auto", { measureTsc: true })): HostInfo {
   const found = attempt(ask);
   const probed = "vendor" in found ? found : undefined;
   return {

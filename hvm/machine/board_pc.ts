@@ -123,7 +123,7 @@ export class PcBoard {
     const { name, port, irq } = SERIAL_PORTS[index]!;
     const { clock, ports, fabric } = this.#options;
     const id = name.toLowerCase();
-    const uart = new Uart16550({ id, clock, irq: fabric.isaIrq(irq), output, ready });
+    const uart = new Uart16550({ id, clock, irq: fabric.isaIrq(irq), output, ready, holdInput: true });
     ports.attach(port, uart.window, id);
     return uart;
   }

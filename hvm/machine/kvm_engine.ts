@@ -6,6 +6,7 @@
 import { addCoalescedZone, setGsiRouting } from "../kvm/vm_extras.ts";
 import { CoalescedRing } from "../kvm/coalesced.ts";
 import type { KickHandle } from "../kvm/kick.ts";
+import { tscKhz } from "../kvm/vcpu_state.ts";
 import { KvmSystem } from "../kvm/system.ts";
 import { KvmVm } from "../kvm/vm.ts";
 import type { GuestMemory } from "../base/memory.ts";
@@ -19,7 +20,7 @@ import { setCpuid } from "../vendor/kvm_shared.ts";
 import type { Exit, IrqchipMode, VendorCaps, VendorOps } from "../vendor/ops.ts";
 import type { Probe } from "../vendor/probe.ts";
 import { kvmTableFor } from "../vendor/table.ts";
-import { type CpuidLeaf } from "../x86/cpuid.ts";
+import { cpuidFor, type CpuidRequest } from "../x86/cpuid.ts";
 import type { KernelInterrupts } from "./interrupts.ts";
 import { ADDRESS, PORT } from "./layout.ts";
 
@@ -91,14 +92,14 @@ export interface EngineThread<V> {
 export function openKvmThread(
   handle: KvmMachineHandle,
   caps: VendorCaps,
-  cpuid: readonly CpuidLeaf[],
+  cpuid: Omit<CpuidRequest, "tscKhz">,
   memory: GuestMemory,
 ): EngineThread<KvmCpu> {
   const ops = kvmTableFor(caps) as VendorOps<KvmCpu>;
   const machine = attachMachine(handle, (gpa, length) => memory.read(gpa, length));
   const cpu = ops.construct(machine, 0);
   try {
-    setCpuid(cpu, cpuid);
+    setCpuid(cpu, cpuidFor({ ...cpuid, tscKhz: tscKhz(cpu.vcpu) }));
   } catch (error) {
     ops.relinquish(cpu);
     throw error;

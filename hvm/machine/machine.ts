@@ -22,7 +22,6 @@ import type { Outcome } from "../vcpu/outcome.ts";
 import { closeMachine, type KvmMachineHandle } from "../vendor/kvm_machine.ts";
 import type { IrqchipMode } from "../vendor/ops.ts";
 import { type Probe, probe } from "../vendor/probe.ts";
-import { cpuidFor } from "../x86/cpuid.ts";
 import { bootGuest } from "./boot.ts";
 import { Channel } from "./channel.ts";
 import type { MachineConfig } from "./config.ts";
@@ -180,7 +179,7 @@ export class GuestMachine {
       ram: this.#ram,
       machine: this.#handle!,
       caps: probe.caps,
-      cpuid: cpuidFor({
+      cpuid: {
         supported: probe.supportedCpuid,
         model: this.#config.cpu,
         userApic: irqchip === "user",
@@ -188,8 +187,7 @@ export class GuestMachine {
         hidden: probe.hiddenFeatures,
         apicId: 0,
         cpus: this.shape.cpus,
-        tscKhz: probe.caps.tscKhz,
-      }),
+      },
       shape: this.shape,
       entry: loaded.entry,
       epochMs: Date.now(),

@@ -10,7 +10,7 @@ import type { KickHandle } from "../kvm/kick.ts";
 import type { Outcome } from "../vcpu/outcome.ts";
 import type { KvmMachineHandle } from "../vendor/kvm_machine.ts";
 import type { VendorCaps } from "../vendor/ops.ts";
-import type { CpuidLeaf } from "../x86/cpuid.ts";
+import type { CpuidRequest } from "../x86/cpuid.ts";
 import type { CpuState } from "../x86/state.ts";
 import type { BoardShape } from "./layout.ts";
 
@@ -25,7 +25,8 @@ export interface RunRequest {
   readonly ram: GuestRam;
   readonly machine: KvmMachineHandle;
   readonly caps: VendorCaps;
-  readonly cpuid: readonly CpuidLeaf[];
+  /** What CPUID is to show; the rate of the time stamp counter is the processor's own. */
+  readonly cpuid: Omit<CpuidRequest, "tscKhz">;
   readonly shape: BoardShape;
   readonly entry: CpuState;
   /** The host's calendar now: milliseconds since 1970. */

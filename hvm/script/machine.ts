@@ -7,7 +7,7 @@ import { Progress } from "../host/progress.ts";
 import { openOutputFile } from "../host/output_file.ts";
 import { openTrace } from "../host/trace_writer.ts";
 import { boardResources } from "../machine/layout.ts";
-import { type MachineConfig, type MachineOptions, parseConfig } from "../machine/config.ts";
+import type { MachineConfig, MachineOptions } from "../machine/config.ts";
 import { GuestMachine, type MachineResult } from "../machine/machine.ts";
 import { REQUEST } from "../vcpu/loop.ts";
 import { Console, type ConsolePort } from "./console.ts";
@@ -73,8 +73,10 @@ export class Machine implements MachineHandle {
    * @throws {ImageError} when the guest cannot be started: a file is missing, damaged or no kernel.
    * @throws {HostError} when the host refuses, with what to do about it.
    */
-  static start(options: MachineOptions = {}, start: StartOptions = {}): Promise<Machine> {
-    return Machine.startConfigured(parseConfig(options), start);
+  static async start(options: MachineOptions = {}, start: StartOptions = {}): Promise<Machine> {
+    // The command line has read its options without the schema, and does without it here too.
+    const { parseConfig } = await import("../machine/config.ts");
+    return await Machine.startConfigured(parseConfig(options), start);
   }
 
   /** {@linkcode Machine.start} for a configuration that is checked already. */

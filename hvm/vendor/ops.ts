@@ -120,7 +120,7 @@ export interface VendorCaps {
   readonly msrExits: boolean;
   /** The most processors one machine may have. */
   readonly maxCpus: number;
-  /** The guest's time stamp counter, in kHz. */
+  /** The guest's time stamp counter, in kHz; 0 when it was not measured. */
   readonly tscKhz: number;
 }
 

@@ -63,12 +63,13 @@ const SOFT_MISSING = "the soft engine is not part of this version of hvm yet";
 
 /**
  * Chooses the engine.
+ * @param options.measureTsc fills in `caps.tscKhz`, which takes a machine of its own
  * @throws {ConfigError} when `soft` is asked for, which does not exist yet.
  * @throws {HostError} when KVM cannot be used, with a sentence that says what to do.
  */
 export function probe(
   request: EngineRequest,
-  options: { device?: string; files?: HostFiles } = {},
+  options: { device?: string; files?: HostFiles; measureTsc?: boolean } = {},
 ): Probe {
   if (request === "soft") {
     throw new ConfigError(`Cannot use --engine soft: ${SOFT_MISSING}; use --engine kvm`, { path: "engine" });
@@ -79,7 +80,7 @@ export function probe(
     const vendor = kvmVendor(files);
     return {
       vendor,
-      caps: readCaps(system, vendor, files),
+      caps: readCaps(system, vendor, files, options.measureTsc ?? false),
       reason: reasonFor(vendor, request),
       quirks: quirksOf(vendor),
       hiddenFeatures: HOST_POLICY[vendor].hiddenFeatures,
@@ -118,7 +119,7 @@ function reasonFor(vendor: KvmVendor, request: EngineRequest): string {
   return `${what}; stock kernels stop here at instructions it lacks, and ${SOFT_MISSING}`;
 }
 
-function readCaps(system: KvmSystem, vendor: KvmVendor, files: HostFiles): VendorCaps {
+function readCaps(system: KvmSystem, vendor: KvmVendor, files: HostFiles, measureTsc: boolean): VendorCaps {
   const has = (name: CapName) => system.capability(name) !== 0;
   const irqchips: IrqchipMode[] = ["user"];
   if (has("SPLIT_IRQCHIP") && has("SIGNAL_MSI")) irqchips.push("split");
@@ -136,11 +137,11 @@ function readCaps(system: KvmSystem, vendor: KvmVendor, files: HostFiles): Vendo
     readonlyMemory: has("READONLY_MEM"),
     msrExits: has("X86_USER_SPACE_MSR") && has("X86_MSR_FILTER"),
     maxCpus: Math.max(1, system.capability("MAX_VCPUS") || system.capability("NR_VCPUS")),
-    tscKhz: readTscKhz(system),
+    tscKhz: measureTsc ? readTscKhz(system) : 0,
   };
 }
 
-/** Only a processor can be asked, so a machine is made for the question: about a millisecond. */
+/** Only a processor can be asked, so a machine is made for the question; taking it apart can last 20 ms. */
 function readTscKhz(system: KvmSystem): number {
   const vm = system.createVm();
   try {

@@ -132,8 +132,8 @@ async function* linesOfFile(path: string, ended: Promise<unknown>): AsyncGenerat
     rest = lines.pop() ?? "";
     for (const line of lines) {
       yield line;
-      // Bochs does not end when the power goes off: it reports a panic and waits.
-      if (line.includes("reboot: Power down")) return;
+      // Bochs does not end when the power goes off: it reports a panic and waits. A guest's own words have a mark before.
+      if (/^\[[ \d.]+\] reboot: Power down/.test(line)) return;
     }
   }
   if (rest !== "") yield rest;
