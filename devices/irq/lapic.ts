@@ -527,9 +527,12 @@ export class Lapic implements Device<LapicState>, ApicTarget {
         return;
     }
     const index = lvtIndexOf(offset);
-    if (index >= 0) {
+    if (index === LVT_INDEX.TIMER) {
+      this.#timer.settle();
       this.#lvt.write(index, value);
-      if (index === LVT_INDEX.TIMER) this.#configureTimer();
+      this.#configureTimer();
+    } else if (index >= 0) {
+      this.#lvt.write(index, value);
     } else if (!isReadOnly(offset)) {
       this.#error(ESR.ILLEGAL_REGISTER);
     }
@@ -543,6 +546,7 @@ export class Lapic implements Device<LapicState>, ApicTarget {
 
   /** Disabling by software masks all local interrupts. [SDM] 11.4.7.2 */
   #writeSvr(value: number): void {
+    this.#timer.settle();
     this.#svr = value & (SVR.VECTOR | SVR.ENABLE | SVR.SUPPRESS_EOI);
     this.#publish();
     if ((this.#svr & SVR.ENABLE) !== 0) return;

@@ -5,6 +5,9 @@
  * a periodic timer does not drift; those a late host misses are one interrupt, since IRR holds one. No two are closer
  * than 20 us, whatever period a guest programs.
  *
+ * Each operation looks at the clock once, so that all of it happens at one time, and first tells the expiries that are
+ * due by then: what is written after cannot undo them.
+ *
  * Sources: [SDM] Intel SDM vol. 3A, 11.5.4.
  * @module
  */
@@ -52,6 +55,8 @@ export class LapicTimer {
   #accounted = 0;
   #deadline = 0n;
   #notBefore = 0;
+  /** When the clock was last looked at. */
+  #now = 0;
 
   constructor(options: LapicTimerOptions) {
     this.#clock = options.clock;
@@ -72,10 +77,9 @@ export class LapicTimer {
   }
 
   save(): LapicTimerState {
-    this.#settle();
-    const elapsed = this.#countsSince();
-    const started = this.#anchor + this.#rate.nsOf(elapsed * this.#divisor);
-    const current = this.currentCount;
+    this.settle();
+    const current = this.#currentCount();
+    const started = this.#anchor + this.#rate.nsOf(this.#countsSince() * this.#divisor);
     return {
       initialCount: this.#initial,
       currentCount: current,
@@ -87,6 +91,7 @@ export class LapicTimer {
   }
 
   load(state: LapicTimerState, mode: number, masked: boolean): void {
+    this.#look();
     this.#mode = mode;
     this.#masked = masked;
     this.#initial = state.initialCount;
@@ -99,9 +104,21 @@ export class LapicTimer {
     this.#arm();
   }
 
-  /** What the LVT entry says of the timer. A change to or from TSC-deadline mode stops it. [SDM] 11.5.4.1 */
+  /**
+   * Tells the expiry that is due, if any. For callers that are about to change where it goes (LVT entry, SVR): what is
+   * due goes by what was written before.
+   * @returns true when there was one, told or masked.
+   */
+  settle(): boolean {
+    this.#look();
+    return this.#tellExpiry();
+  }
+
+  /**
+   * What the LVT entry says of the timer; {@linkcode LapicTimer.settle} comes before the entry is written. A change to or
+   * from TSC-deadline mode stops it. [SDM] 11.5.4.1
+   */
   configure(mode: number, masked: boolean): void {
-    this.#settle();
     if (mode !== this.#mode) {
       if (mode >= TIMER_MODE.TSC_DEADLINE || this.#mode >= TIMER_MODE.TSC_DEADLINE) this.#stop();
       else this.#rebase();
@@ -117,8 +134,8 @@ export class LapicTimer {
 
   /** Starts the timer, or stops it by 0; ignored in TSC-deadline mode. [SDM] 11.5.4, 11.5.4.1 */
   set initialCount(count: number) {
+    this.settle();
     if (this.#mode >= TIMER_MODE.TSC_DEADLINE) return;
-    this.#settle();
     this.#initial = this.#count = count;
     this.#accounted = 0;
     this.#anchor = this.#now;
@@ -127,10 +144,8 @@ export class LapicTimer {
   }
 
   get currentCount(): number {
-    if (this.#count === 0) return 0;
-    const elapsed = this.#countsSince();
-    if (elapsed < this.#count) return this.#count - elapsed;
-    return this.#mode === TIMER_MODE.PERIODIC ? this.#initial - (elapsed - this.#count) % this.#initial : 0;
+    this.settle();
+    return this.#currentCount();
   }
 
   get divide(): number {
@@ -139,31 +154,35 @@ export class LapicTimer {
 
   /** A running timer goes on from the count it has. */
   set divide(value: number) {
-    this.#settle();
+    this.settle();
     this.#rebase();
     this.#divide = value & DIVIDE_WRITABLE;
     this.#arm();
   }
 
+  /** 0 once it has passed. [SDM] 11.5.4.1 */
   get deadline(): bigint {
+    this.settle();
     return this.#deadline;
   }
 
   /** Arms the deadline, or disarms it by 0; ignored in the other modes. [SDM] 11.5.4.1 */
   set deadline(tsc: bigint) {
+    this.settle();
     if (this.#mode !== TIMER_MODE.TSC_DEADLINE) return;
     this.#deadline = tsc;
-    this.tscChanged();
+    this.#tellExpiry(); // one in the past comes at once
+    this.#arm();
   }
 
   /** The TSC was set: the deadline comes at another time, or has passed. */
   tscChanged(): void {
-    if (this.#deadline !== 0n && this.#tsc !== undefined && this.#tsc.read() >= this.#deadline) this.#fire();
-    else this.#arm();
+    this.settle();
+    this.#arm();
   }
 
-  get #now(): number {
-    return Math.floor(this.#clock.now());
+  #look(): void {
+    this.#now = Math.floor(this.#clock.now());
   }
 
   /** Bits 0, 1 and 3 choose 2, 4, 8, 16, 32, 64, 128 or 1. [SDM] figure 11-10 */
@@ -180,9 +199,16 @@ export class LapicTimer {
   /** Counts from now on from the count there is now, because what a count is changes. */
   #rebase(): void {
     if (this.#count === 0) return;
-    this.#count = this.currentCount;
+    this.#count = this.#currentCount();
     this.#accounted = 0;
     this.#anchor = this.#now;
+  }
+
+  #currentCount(): number {
+    if (this.#count === 0) return 0;
+    const elapsed = this.#countsSince();
+    if (elapsed < this.#count) return this.#count - elapsed;
+    return this.#mode === TIMER_MODE.PERIODIC ? this.#initial - (elapsed - this.#count) % this.#initial : 0;
   }
 
   #countsSince(): number {
@@ -199,17 +225,23 @@ export class LapicTimer {
     return this.#mode === TIMER_MODE.PERIODIC ? Math.floor(beyond / this.#initial) + 1 : 1;
   }
 
-  /** Takes note of expiries nobody has seen. @returns true when there were any; several are one, as IRR has one bit. */
-  #account(): boolean {
-    const expiries = this.#expiries();
-    if (expiries <= this.#accounted) return false;
-    this.#accounted = expiries;
+  #tellExpiry(): boolean {
+    if (!this.#takeExpiry()) return false;
+    if (!this.#masked) this.#expired();
     return true;
   }
 
-  /** Expiries up to now are told, before something changes that would hide that they have happened. */
-  #settle(): void {
-    if (this.#mode < TIMER_MODE.TSC_DEADLINE && this.#account() && !this.#masked) this.#expired();
+  /** Takes note of expiries nobody has seen. @returns true when there were any; several are one, as IRR has one bit. */
+  #takeExpiry(): boolean {
+    if (this.#mode === TIMER_MODE.TSC_DEADLINE) {
+      if (this.#deadline === 0n || this.#tsc === undefined || this.#tsc.read() < this.#deadline) return false;
+      this.#deadline = 0n;
+      return true;
+    }
+    const expiries = this.#mode > TIMER_MODE.PERIODIC ? 0 : this.#expiries();
+    if (expiries <= this.#accounted) return false;
+    this.#accounted = expiries;
+    return true;
   }
 
   /**
@@ -235,14 +267,7 @@ export class LapicTimer {
   }
 
   #fire(): void {
-    if (this.#mode === TIMER_MODE.TSC_DEADLINE) {
-      if (this.#tsc === undefined || this.#tsc.read() < this.#deadline) return this.#arm();
-      this.#deadline = 0n;
-    } else {
-      if (!this.#account()) return this.#arm();
-      this.#notBefore = this.#now + LEAST_PERIOD_NS;
-    }
+    if (this.settle()) this.#notBefore = this.#now + LEAST_PERIOD_NS;
     this.#arm();
-    this.#expired();
   }
 }

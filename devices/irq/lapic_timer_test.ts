@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Clock, type Timer, TimerQueue } from "../../hvm/base/clock.ts";
 import { lapicRig } from "./_lapic_rig.ts";
 import { LAPIC_MSR, LAPIC_REG, LVT, TIMER_MODE } from "./lapic_regs.ts";
-import { LapicTimer } from "./lapic_timer.ts";
 
 const VECTOR = 0x31;
 const BY_ONE = 0xb;
@@ -250,60 +248,4 @@ Deno.test("LapicTimer saved and loaded at any moment goes on as if it had not be
       }
     },
   ));
-});
-
-/** A clock that moves on whenever somebody looks at it, as real ones do. */
-class MovingClock implements Clock {
-  readonly #queue = new TimerQueue();
-  #now = 0;
-  readonly #step: number;
-
-  constructor(step: number) {
-    this.#step = step;
-  }
-
-  now(): number {
-    return this.#now += this.#step;
-  }
-
-  timer(fire: () => void): Timer {
-    return this.#queue.timer(fire);
-  }
-
-  run(): boolean {
-    return this.#queue.run(this.#now);
-  }
-}
-
-Deno.test("LapicTimer interrupts even when the count runs out while it is being started [SDM] 11.5.4", () => {
-  let expiries = 0;
-  const clock = new MovingClock(5000);
-  const timer = new LapicTimer({ clock, busHz: 1_000_000_000, expired: () => expiries++ });
-  timer.configure(TIMER_MODE.ONE_SHOT, false);
-  timer.initialCount = 62;
-  for (let i = 0; i < 3; i++) {
-    clock.now();
-    clock.run();
-  }
-  assert.equal(expiries, 1);
-});
-
-Deno.test("LapicTimer keeps an expiry that is due when its registers are written [SDM] 11.5.4", () => {
-  for (
-    const change of [
-      (t: LapicTimer) => t.divide = 0xb,
-      (t: LapicTimer) => t.configure(TIMER_MODE.ONE_SHOT, true),
-    ]
-  ) {
-    let expiries = 0;
-    const clock = new MovingClock(1000);
-    const timer = new LapicTimer({ clock, busHz: 1_000_000_000, expired: () => expiries++ });
-    timer.configure(TIMER_MODE.ONE_SHOT, false);
-    timer.initialCount = 100_000;
-    for (let i = 0; i < 300; i++) clock.now(); // the time is over, and nobody has run the timers yet
-    change(timer);
-    assert.equal(expiries, 1);
-    clock.run();
-    assert.equal(expiries, 1);
-  }
 });
