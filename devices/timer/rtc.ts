@@ -4,11 +4,14 @@
  *
  * The clock is worked out when somebody looks; a timer is armed only for an interrupt that is enabled and not pending.
  * Its time is that of the host's calendar, plus whatever the guest has set: it goes on while a machine is saved, as one
- * with a battery does.
+ * with a battery does, and an alarm that passed meanwhile is due when the machine is loaded.
  *
  * The divider chain decides all timing: n seconds and 500 ms after it is released an update begins; an update ends 1984
  * us later, when the new time shows, UF is set and UIP falls; UIP rises 244 us before it begins. Interrupts the guest has
  * not taken are not counted: a flag of register C is either set or not. [146818] figure 12, "Update Cycle"
+ *
+ * Each access looks at the clock once, so that all of it happens at one time, and first raises the interrupt that is due
+ * by then: reading C takes back only what has been shown.
  *
  * Sources: [146818] Motorola MC146818A data sheet; [PCAT] IBM PC AT Technical Reference (byte 32h); [PIIX3] Intel
  * 82371SB data sheet, order 290550 (ports 70h to 73h).
@@ -75,6 +78,8 @@ export class Rtc implements Device<RtcState> {
   #index = 0;
   #extendedIndex = 0;
   #nmiDisabled = true;
+  /** When the clock was last looked at. */
+  #now = 0;
   /** Machine time at which the divider was released. */
   #divider = 0;
   /** The update whose time bytes are in RAM, and the last one accounted for with its time bytes. */
@@ -92,7 +97,10 @@ export class Rtc implements Device<RtcState> {
     this.#initial = options.cmos?.slice(0, 2 * BANK_BYTES) ?? new Uint8Array(0);
     this.#wallSeconds = Math.floor(options.epochMs / 1000);
     this.#wallNs = Math.round((options.epochMs - this.#wallSeconds * 1000) * 1e6);
-    this.#timer = options.clock.timer(() => this.#sync());
+    this.#timer = options.clock.timer(() => {
+      this.#catchUp();
+      this.#arm();
+    });
     this.ports = {
       length: 2,
       unit: 1,
@@ -132,7 +140,8 @@ export class Rtc implements Device<RtcState> {
     this.#divider = -this.#wallNs - FIRST_UPDATE_NS;
     this.#anchorUpdate = 1;
     this.#storeTime(bytesOfUnixTime(this.#wallSeconds, RTC_B.H24));
-    this.#restart();
+    this.#now = Math.floor(this.#clock.now());
+    this.#restart(this.#updatesUntil(this.#now));
   }
 
   /** The RESET# pin, which a PC pulls with every reset: interrupts off, time and RAM as they were. [146818] "RESET" */
@@ -147,6 +156,7 @@ export class Rtc implements Device<RtcState> {
 
   save(): RtcState {
     this.#catchUp();
+    this.#anchor();
     const dividerNs = this.#wallNs + this.#divider;
     const seconds = Math.floor(dividerNs / NS_PER_S);
     return {
@@ -169,20 +179,19 @@ export class Rtc implements Device<RtcState> {
     fromHex(state.extended, this.#extended);
     this.#divider = (state.dividerSeconds - this.#wallSeconds) * NS_PER_S + state.dividerNs - this.#wallNs;
     this.#anchorUpdate = state.anchorUpdate;
-    this.#restart();
+    this.#now = Math.floor(this.#clock.now());
+    // A host whose calendar was set back takes the guest's with it.
+    this.#restart(Math.min(state.anchorUpdate, this.#updatesUntil(this.#now)));
   }
 
-  /** Takes up the time from what was set; nothing that would have happened before now does. */
-  #restart(): void {
-    this.#update = this.#updatesUntil(this.#now);
+  /** Goes on from where so many updates are accounted for: those that came since are due now, periodic ticks are not. */
+  #restart(update: number): void {
+    this.#update = update;
     this.#periodic = this.#periodicsUntil(this.#now);
-    this.#time = this.#timeAt(this.#update);
+    this.#time = this.#timeAt(update);
     this.#nmiDisable.set(this.#nmiDisabled);
+    this.#account();
     this.#sync();
-  }
-
-  get #now(): number {
-    return Math.floor(this.#clock.now());
   }
 
   get #a(): number {
@@ -234,8 +243,15 @@ export class Rtc implements Device<RtcState> {
     this.#anchorUpdate = this.#update;
   }
 
-  /** Accounts for updates and periodic ticks since the last call. */
+  /** Brings the clock to the time there is now, its interrupt included. */
   #catchUp(): void {
+    this.#now = Math.floor(this.#clock.now());
+    this.#account();
+    this.#drive();
+  }
+
+  /** Accounts for updates and periodic ticks since the last call. */
+  #account(): void {
     if (!this.#running) return;
     const now = this.#now;
     const update = this.#updatesUntil(now);
@@ -319,10 +335,14 @@ export class Rtc implements Device<RtcState> {
     this.#periodic = this.#periodicsUntil(this.#now);
   }
 
+  /** Derives the interrupt and the timer; the caller has caught up. */
   #sync(): void {
-    this.#catchUp();
-    this.#irq.set((this.#ram[RTC_REG.C]! & this.#b & FLAGS) !== 0);
+    this.#drive();
     this.#arm();
+  }
+
+  #drive(): void {
+    this.#irq.set((this.#ram[RTC_REG.C]! & this.#b & FLAGS) !== 0);
   }
 
   /** The next moment at which an enabled flag that is clear will be set. */

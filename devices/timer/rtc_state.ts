@@ -23,7 +23,7 @@ export const RTC_STATE = z.strictObject({
   /** When the divider was last released: seconds since 1970 by the host's calendar, and nanoseconds. */
   dividerSeconds: z.int(),
   dividerNs: within(0, 999_999_999),
-  /** Updates since then when the time bytes were as in `ram`. */
+  /** Updates since then that registers have been told of; the time bytes in `ram` are those after the last. */
   anchorUpdate: z.int(),
 }).check(z.refine((state) => {
   const byte = (index: number) => parseInt(state.ram.slice(2 * index, 2 * index + 2), 16);
