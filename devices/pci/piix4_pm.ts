@@ -185,7 +185,7 @@ export class Piix4Pm implements Device<Piix4PmState> {
       { at: this.#gpe, width: 2, clearable: 0xffff },
       { at: this.#gpe + 2, width: 2, writable: 0xffff },
     ]);
-    this.#timer = new PmTimer({ clock: options.clock, toggled: () => this.#sync() });
+    this.#timer = new PmTimer({ clock: options.clock, toggled: () => this.#catchUp() });
     this.config = new ConfigSpace(
       {
         vendor: 0x8086,
@@ -251,13 +251,13 @@ export class Piix4Pm implements Device<Piix4PmState> {
       return this.#timer.value() >>> (offset - PM_REG.PMTMR) * 8 &
         (width === 1 ? 0xff : width === 2 ? 0xffff : 0xffffff);
     }
-    this.#sync();
+    this.#catchUp();
     return this.#registers.get(offset, width);
   }
 
   #write(offset: number, width: Width, value: number): void {
     // An overflow that happened before this write is cleared by it, not after it.
-    this.#sync();
+    this.#catchUp();
     this.#registers.write(offset, width, value);
     this.#sync();
     const high = PM_REG.PMCNTRL + 1;
@@ -278,11 +278,21 @@ export class Piix4Pm implements Device<Piix4PmState> {
       this.#apms = value;
       return;
     }
+    this.#catchUp();
     this.#apmc = value;
     const control = this.#registers.get(PM_REG.PMCNTRL, 2);
     const { acpiEnable = SMI_COMMANDS.acpiEnable, acpiDisable = SMI_COMMANDS.acpiDisable } = this.#options;
     if (value === acpiEnable) this.#registers.set(PM_REG.PMCNTRL, 2, control | PMCNTRL.SCI_EN);
     else if (value === acpiDisable) this.#registers.set(PM_REG.PMCNTRL, 2, control & ~PMCNTRL.SCI_EN);
+    this.#sync();
+  }
+
+  /** Brings the status to the time there is now: the one look at the clock of an access. */
+  #catchUp(): void {
+    if (this.#timer.takeToggled()) {
+      const registers = this.#registers;
+      registers.set(PM_REG.PMSTS, 2, registers.get(PM_REG.PMSTS, 2) | PMSTS.TIMER);
+    }
     this.#sync();
   }
 
@@ -293,9 +303,6 @@ export class Piix4Pm implements Device<Piix4PmState> {
 
   #sync(): void {
     const registers = this.#registers;
-    if (this.#timer.takeToggled()) {
-      registers.set(PM_REG.PMSTS, 2, registers.get(PM_REG.PMSTS, 2) | PMSTS.TIMER);
-    }
     const pmsts = registers.get(PM_REG.PMSTS, 2);
     const pmen = registers.get(PM_REG.PMEN, 2);
     const sciEnabled = (registers.get(PM_REG.PMCNTRL, 2) & PMCNTRL.SCI_EN) !== 0;

@@ -8,8 +8,9 @@
  * @module
  */
 
-import { type Clock, NS_PER_S, type Timer } from "../../hvm/base/clock.ts";
+import type { Clock, Timer } from "../../hvm/base/clock.ts";
 import type { PmTimerState } from "./pm_timer_state.ts";
+import { Rate } from "./rate.ts";
 
 /** Counts a second. [ACPI] 4.8.2.1 */
 export const PM_TIMER_HZ = 3_579_545;
@@ -23,6 +24,10 @@ const HALF_PERIOD = PERIOD / 2;
 export class PmTimer {
   readonly #clock: Clock;
   readonly #alarm: Timer;
+  readonly #rate = new Rate(PM_TIMER_HZ);
+  /** Machine time at which the counter was 0. */
+  #origin = 0;
+  /** Toggles of the top bit since then that somebody has seen. */
   #seen = 0;
   #watched = false;
 
@@ -55,23 +60,29 @@ export class PmTimer {
     else this.#alarm.cancel();
   }
 
-  /** Forgets toggles; the counter itself runs on, as it has no reset. */
+  /** Counts from 0, as after power-on. [PIIX4] PMTMR */
   reset(): void {
-    this.#seen = this.#toggles();
+    this.#origin = this.#now();
+    this.#seen = 0;
     this.watch(false);
   }
 
   save(): PmTimerState {
-    return { seen: this.#seen };
+    return { elapsedNs: this.#now() - this.#origin, seen: this.#seen };
   }
 
   load(state: PmTimerState): void {
+    this.#origin = this.#now() - state.elapsedNs;
     this.#seen = state.seen;
     if (this.#watched) this.#arm();
   }
 
+  #now(): number {
+    return Math.floor(this.#clock.now());
+  }
+
   #ticks(): number {
-    return Math.floor(this.#clock.now() * PM_TIMER_HZ / NS_PER_S);
+    return this.#rate.ticksIn(this.#now() - this.#origin);
   }
 
   #toggles(): number {
@@ -79,7 +90,6 @@ export class PmTimer {
   }
 
   #arm(): void {
-    // One nanosecond on: rounding must not wake the owner a hair before the count is reached.
-    this.#alarm.arm(Math.ceil((this.#seen + 1) * HALF_PERIOD * NS_PER_S / PM_TIMER_HZ) + 1);
+    this.#alarm.arm(this.#origin + this.#rate.nsOf((this.#seen + 1) * HALF_PERIOD));
   }
 }
