@@ -48,7 +48,8 @@ Deno.test("a missing device is refused before anything else is looked at", () =>
 });
 
 kvmTest("probing says what this host can do, and why it was chosen", {}, () => {
-  const result = probe("auto");
+  assert.equal(probe("auto").caps.tscKhz, 0);
+  const result = probe("auto", { measureTsc: true });
   assert.match(result.reason, /^engine kvm \((vmx|svm|pvm)\): KVM /);
   assert.equal(result.reason.includes("\n"), false);
   assert.ok(result.caps.irqchips.includes("user"));

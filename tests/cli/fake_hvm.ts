@@ -117,7 +117,7 @@ const start: StartMachine = async (config, options = {}) => {
   guest.say(behaviour === "config" ? JSON.stringify(config) : "$ ");
   if (behaviour === "flood") void guest.flood();
   if (behaviour === "notice") {
-    queueMicrotask(() => events.emit({ type: "notice", text: "The clock is slow" }));
+    queueMicrotask(() => guest.events.emit({ type: "notice", text: "The clock is slow" }));
   }
   if (behaviour === "config") void guest.end({ end: "poweroff", stats });
   const handle: MachineHandle = {
