@@ -22,11 +22,6 @@ export function bitsOf(allowed: number): z.ZodMiniNumber {
   return bits(32).check(z.refine((value) => (value & ~allowed) === 0, "reserved bits are set"));
 }
 
-/** A point in machine time, in nanoseconds. */
-export function time(): z.ZodMiniNumber {
-  return z.number().check(z.gte(0), z.lte(Number.MAX_SAFE_INTEGER));
-}
-
 /** `length` bytes as lower-case hexadecimal digits. */
 export function hexOf(length: number): z.ZodMiniString {
   return z.string().check(z.regex(new RegExp(`^[0-9a-f]{${length * 2}}$`)));

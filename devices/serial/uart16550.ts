@@ -6,7 +6,8 @@
  *   the "transmitter empty" interrupt is due again right after each write. No driver can tell this from a fast line.
  * - Received bytes are never lost: {@linkcode Uart16550.receive} takes what has room and the owner keeps the rest. An
  *   overrun can happen in loopback only.
- * - The character time-out is timed from the divisor and the word format, as guests see it.
+ * - The character time-out is timed from the divisor and the word format, as guests see it. One that is due strikes
+ *   before whatever the guest does next, and each operation looks at the clock once at most.
  *
  * On a PC the interrupt output passes a gate that pin OUT2 opens; that gate is part of this chip's line here. In
  * loopback the pin is forced inactive, so no interrupt leaves (IIR still shows what is due).
@@ -136,6 +137,9 @@ export interface UartOptions {
   readonly holdInput?: boolean;
 }
 
+/** What is saved as it is. */
+type LiveState = Omit<UartState, "timeoutNs">;
+
 /** One serial port. */
 export class Uart16550 implements Device<UartState> {
   readonly id: string;
@@ -150,7 +154,11 @@ export class Uart16550 implements Device<UartState> {
   readonly #ready: () => void;
   readonly #clock: Clock;
   readonly #timeout: Timer;
-  #state: UartState = initial();
+  #state: LiveState = initial();
+  /** When the character time-out will strike, null when it is not counting. */
+  #timeoutAt: number | null = null;
+  /** The time of this operation, undefined before it has looked at the clock. */
+  #seen: number | undefined;
   readonly #holdInput: boolean;
   /** Reads of LSR in a row that found no input, with nothing sent in between. */
   #idlePolls = 0;
@@ -174,6 +182,7 @@ export class Uart16550 implements Device<UartState> {
    * where the input pin leads nowhere.
    */
   receive(bytes: ArrayLike<number>): number {
+    this.#begin();
     let taken = 0;
     if ((this.#state.mcr & MCR.LOOP) === 0 && this.#listens()) {
       while (taken < bytes.length && this.#state.received.length < this.#capacity()) {
@@ -187,6 +196,7 @@ export class Uart16550 implements Device<UartState> {
 
   /** The line was held in the break condition: a zero character with BI set arrives. [16550D] LSR */
   receiveBreak(): void {
+    this.#begin();
     if ((this.#state.mcr & MCR.LOOP) === 0) this.#arrive(LSR.BI << 8);
     this.#sync();
   }
@@ -206,21 +216,30 @@ export class Uart16550 implements Device<UartState> {
 
   reset(): void {
     this.#state = { ...initial(), inputs: this.#state.inputs };
+    this.#timeoutAt = null;
+    this.#idlePolls = 0;
     this.#sync();
     this.#offer();
   }
 
   save(): UartState {
-    return structuredClone(this.#state);
+    this.#begin();
+    const left = this.#timeoutAt === null ? null : this.#timeoutAt - this.#now();
+    return { ...structuredClone(this.#state), timeoutNs: left };
   }
 
   load(state: UartState): void {
-    this.#state = structuredClone(state);
+    const { timeoutNs, ...rest } = structuredClone(state);
+    this.#state = rest;
+    this.#seen = undefined;
+    this.#timeoutAt = timeoutNs === null ? null : this.#now() + timeoutNs;
     this.#refused = false;
+    this.#idlePolls = 0;
     this.#sync();
   }
 
   #read(offset: number): number {
+    this.#begin();
     const state = this.#state;
     const latch = (state.lcr & LCR.DLAB) !== 0;
     switch (offset) {
@@ -244,6 +263,7 @@ export class Uart16550 implements Device<UartState> {
   }
 
   #write(offset: number, value: number): void {
+    this.#begin();
     const state = this.#state;
     const latch = (state.lcr & LCR.DLAB) !== 0;
     switch (offset) {
@@ -361,7 +381,8 @@ export class Uart16550 implements Device<UartState> {
     }
     state.received.push(entry);
     if (state.received.length === 1) this.#reveal();
-    this.#restartTimeout();
+    // A time-out that has struck stays until a character is read. [16550D] FIFO interrupt mode
+    if (!state.timedOut) this.#restartTimeout();
   }
 
   /** The errors of a character show in LSR when it is the next to be read. [16550D] LSR */
@@ -374,15 +395,25 @@ export class Uart16550 implements Device<UartState> {
   #restartTimeout(): void {
     const state = this.#state;
     state.timedOut = false;
-    state.timeoutAt = this.#fifos() && state.received.length > 0
-      ? this.#clock.now() + TIMEOUT_CHARACTERS * this.#characterNs()
+    this.#timeoutAt = this.#fifos() && state.received.length > 0
+      ? this.#now() + TIMEOUT_CHARACTERS * this.#characterNs()
       : null;
   }
 
   #strike(): void {
     this.#state.timedOut = this.#state.received.length > 0;
-    this.#state.timeoutAt = null;
+    this.#timeoutAt = null;
     this.#sync();
+  }
+
+  /** Starts an operation: a time-out that is due strikes before it. */
+  #begin(): void {
+    this.#seen = undefined;
+    if (this.#timeoutAt !== null && this.#now() >= this.#timeoutAt) this.#strike();
+  }
+
+  #now(): number {
+    return this.#seen ??= Math.floor(this.#clock.now());
   }
 
   /** Start bit, data, parity and stop bits at the speed of the divisor. */
@@ -444,16 +475,15 @@ export class Uart16550 implements Device<UartState> {
   }
 
   #sync(): void {
-    const { mcr, timeoutAt } = this.#state;
-    if (timeoutAt === null) this.#timeout.cancel();
-    else this.#timeout.arm(timeoutAt);
-    const gate = (mcr & (MCR.OUT2 | MCR.LOOP)) === MCR.OUT2;
+    if (this.#timeoutAt === null) this.#timeout.cancel();
+    else this.#timeout.arm(this.#timeoutAt);
+    const gate = (this.#state.mcr & (MCR.OUT2 | MCR.LOOP)) === MCR.OUT2;
     this.#irq.set(gate && this.#due() !== IIR.NONE);
   }
 }
 
 /** After master reset. [16550D] reset configuration */
-function initial(): UartState {
+function initial(): LiveState {
   return {
     ier: 0,
     fcr: 0,
@@ -469,6 +499,5 @@ function initial(): UartState {
     deltas: 0,
     emptyPending: false,
     timedOut: false,
-    timeoutAt: null,
   };
 }

@@ -4,7 +4,7 @@
  */
 
 import * as z from "zod/mini";
-import { bits, bitsOf, time } from "../schema.ts";
+import { bits, bitsOf, within } from "../schema.ts";
 
 /** Schema of the state of a 16550A. */
 export const UART_STATE = z.strictObject({
@@ -30,10 +30,10 @@ export const UART_STATE = z.strictObject({
   emptyPending: z.boolean(),
   /** The character time-out has struck. */
   timedOut: z.boolean(),
-  /** When the character time-out will strike, in machine time; null when it is not counting. */
-  timeoutAt: z.nullable(time()),
+  /** Nanoseconds until the character time-out strikes; null when it is not counting. */
+  timeoutNs: z.nullable(within(0, Number.MAX_SAFE_INTEGER)),
 }).check(z.refine(
-  (state) => (state.fcr & 1) !== 0 || (state.received.length <= 1 && state.timeoutAt === null),
+  (state) => (state.fcr & 1) !== 0 || (state.received.length <= 1 && state.timeoutNs === null),
   "without FIFOs there is one receive buffer and no time-out",
 ));
 
