@@ -29,7 +29,7 @@ import { readGuestFiles } from "./guest_files.ts";
 import type { GuestFiles } from "./kernel_files.ts";
 import { createKvmMachine } from "./kvm_engine.ts";
 import { boardResources, type BoardShape, ramLayout } from "./layout.ts";
-import type { RunRequest, ThreadMessage } from "./thread_messages.ts";
+import type { PlacedWindows, RunRequest, ThreadMessage } from "./thread_messages.ts";
 import { startVcpuThread } from "./vcpu_thread.ts";
 
 /** How a machine ended, before a script gives it its own words. */
@@ -82,6 +82,7 @@ export class GuestMachine {
   readonly #settle: (result: MachineResult) => void;
   #handle: KvmMachineHandle | undefined;
   #kick: KickHandle | undefined;
+  #placed: PlacedWindows = { ports: [], memory: [] };
   #battery: RunRequest["battery"];
   #startedAt = 0;
   #stopWanted = false;
@@ -159,6 +160,11 @@ export class GuestMachine {
     this.#run(this.loaded);
   }
 
+  /** What answers where; empty until the guest has been started. */
+  get placed(): PlacedWindows {
+    return this.#placed;
+  }
+
   /** Leaves requests ({@linkcode REQUEST} bits) for the processor, and makes it look. */
   request(bits: number): void {
     if ((bits & REQUEST.STOP) !== 0) this.#stopWanted = true;
@@ -203,6 +209,7 @@ export class GuestMachine {
     switch (message.type) {
       case "running":
         this.#kick = message.kick;
+        this.#placed = message.placed;
         // A request that came before there was anybody to kick.
         if (this.#stopWanted) kick(message.kick);
         return;
@@ -279,8 +286,8 @@ interface BuiltParts {
  */
 export function chooseEngine(config: MachineConfig): MachineEngine {
   const found = probe(config.engine);
-  const { irqchips, maxCpus } = found.caps;
-  const irqchip = config.irqchip === "auto" ? irqchips.at(-1) ?? "user" : config.irqchip;
+  const { irqchips, bestIrqchip, maxCpus } = found.caps;
+  const irqchip = config.irqchip !== "auto" ? config.irqchip : config.lapic ? bestIrqchip : "user";
   if (!irqchips.includes(irqchip)) {
     throw new HostError(
       `Cannot use --irqchip ${irqchip}: this host's KVM has ${irqchips.join(", ")}; take one of them or auto`,

@@ -6,6 +6,7 @@
 
 import type { RtcState } from "../../devices/timer/rtc_state.ts";
 import type { GuestRam } from "../host/guest_ram.ts";
+import type { Attachment } from "../io/bus.ts";
 import type { KickHandle } from "../kvm/kick.ts";
 import type { Outcome } from "../vcpu/outcome.ts";
 import type { KvmMachineHandle } from "../vendor/kvm_machine.ts";
@@ -41,12 +42,18 @@ export interface RunRequest {
   readonly emulationAdvice: readonly string[];
 }
 
+/** What the board attached where. */
+export interface PlacedWindows {
+  readonly ports: readonly Attachment[];
+  readonly memory: readonly Attachment[];
+}
+
 /** What a processor's thread says. */
 export type ThreadMessage =
   /** The thread has loaded its code and listens. */
   | { readonly type: "ready" }
   /** It is about to run, and can be kicked from now on. */
-  | { readonly type: "running"; readonly kick: KickHandle }
+  | { readonly type: "running"; readonly kick: KickHandle; readonly placed: PlacedWindows }
   /** There is output in a ring. */
   | { readonly type: "bell" }
   /** There is room in the input ring again. */

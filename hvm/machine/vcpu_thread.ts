@@ -147,7 +147,8 @@ class RunningMachine {
     });
     ops.writeState(cpu, entry);
     if (fabric.apicBase !== undefined) ops.setApicBase(cpu, fabric.apicBase);
-    this.#tell({ type: "running", kick: this.#engine.kick });
+    const placed = { ports: ports.map(), memory: memoryIo.map() };
+    this.#tell({ type: "running", kick: this.#engine.kick, placed });
     return runLoop({
       ops,
       cpu,

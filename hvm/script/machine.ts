@@ -125,10 +125,15 @@ export class Machine implements MachineHandle {
   }
 
   describe(): MachineMap {
-    const { loaded, shape } = this.#machine;
+    const { loaded, shape, placed } = this.#machine;
+    const named = ({ base, length, name }: { base: number; length: number; name: string }) => ({
+      base,
+      length,
+      what: name,
+    });
     return {
-      memory: loaded.regions.map(({ base, length, name }) => ({ base, length, what: name })),
-      ports: [],
+      memory: [...loaded.regions.map(named), ...placed.memory.map(named)],
+      ports: placed.ports.map(named),
       resources: boardResources(shape),
     };
   }

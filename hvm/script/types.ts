@@ -128,7 +128,7 @@ export interface MachineHandle extends AsyncDisposable {
   readonly ended: Promise<MachineEnd>;
   /** Ends the run, whatever the guest does. Stopping twice is stopping once. */
   stop(reason?: StopReason): Promise<MachineEnd>;
-  /** What the board placed where. */
+  /** What was loaded and what the board placed where; the windows of devices once the guest runs. */
   describe(): MachineMap;
 }
 

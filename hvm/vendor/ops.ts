@@ -111,6 +111,8 @@ export interface VendorCaps {
   /** Stock operating systems run: all paging modes, system calls, every instruction CPUID shows. */
   readonly stockGuests: boolean;
   readonly irqchips: readonly IrqchipMode[];
+  /** The one of them that serves best. */
+  readonly bestIrqchip: IrqchipMode;
   /** Registers travel with the exit, without calls of their own. */
   readonly syncRegs: boolean;
   /** Port and MMIO writes can be batched. */

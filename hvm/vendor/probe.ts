@@ -132,6 +132,7 @@ function readCaps(system: KvmSystem, vendor: KvmVendor, files: HostFiles, measur
     realMode: !emulatesRealMode,
     stockGuests: vendor !== "pvm",
     irqchips,
+    bestIrqchip: irqchips.includes(HOST_POLICY[vendor].irqchip) ? HOST_POLICY[vendor].irqchip : "user",
     syncRegs: (system.capability("SYNC_REGS") & everySet) === everySet,
     coalescedIo: has("COALESCED_MMIO") && has("COALESCED_PIO"),
     readonlyMemory: has("READONLY_MEM"),

@@ -8,7 +8,7 @@
 
 import { X86_QUIRK } from "../kvm/abi.ts";
 import type { FeatureName } from "../x86/cpuid.ts";
-import type { Quirk, VendorName } from "./ops.ts";
+import type { IrqchipMode, Quirk, VendorName } from "./ops.ts";
 
 const ALL_KVM = ["vmx", "svm", "pvm"] as const;
 
@@ -230,6 +230,8 @@ export interface HostPolicy {
   readonly exitOnUserFailure: boolean;
   /** CPUID features not to be shown. */
   readonly hiddenFeatures: readonly FeatureName[];
+  /** The division of the interrupt controllers that serves best, where the host has it. */
+  readonly irqchip: IrqchipMode;
 }
 
 const DISABLED = X86_QUIRK.FIX_HYPERCALL_INSN | X86_QUIRK.OUT_7E_INC_RIP;
@@ -255,9 +257,23 @@ const PVM_HIDDEN: readonly FeatureName[] = [
 
 /** The policy for each kind of KVM host. */
 export const HOST_POLICY: Readonly<Record<KvmVendor, HostPolicy>> = {
-  vmx: { needsTaskState: true, disabledQuirks: DISABLED, exitOnUserFailure: false, hiddenFeatures: [] },
-  svm: { needsTaskState: false, disabledQuirks: DISABLED, exitOnUserFailure: false, hiddenFeatures: [] },
+  vmx: {
+    irqchip: "kernel",
+    needsTaskState: true,
+    disabledQuirks: DISABLED,
+    exitOnUserFailure: false,
+    hiddenFeatures: [],
+  },
+  svm: {
+    irqchip: "kernel",
+    needsTaskState: false,
+    disabledQuirks: DISABLED,
+    exitOnUserFailure: false,
+    hiddenFeatures: [],
+  },
   pvm: {
+    // KVM's own controllers have faults of their own here: see the rows about its APIC.
+    irqchip: "user",
     needsTaskState: false,
     disabledQuirks: DISABLED,
     exitOnUserFailure: true,
