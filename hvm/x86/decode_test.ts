@@ -170,6 +170,8 @@ Deno.test("decode tells VEX from LES and LDS [SDM] vol. 2A, 2.3.5", () => {
   assert.equal(shown(64, "c4 e2 f0 f2 c2"), "andn rax, rcx, rdx");
   assert.equal(shown(64, "c4 42 f0 f2 c2"), "andn r8, rcx, r10");
   assert.equal(shown(32, "c4 e2 f0 f2 c2"), "andn eax, ecx, edx"); // W does nothing there
+  assert.equal(shown(32, "c4 e2 30 f2 c2"), "andn eax, ecx, edx"); // nor the top bit of vvvv
+  assert.equal(shown(64, "c4 e2 30 f2 c2"), "andn eax, r9d, edx");
 });
 
 Deno.test("decode refuses VEX behind 66, F2, F3, LOCK and REX, and a bad L, vvvv or map [SDM] vol. 2A, 2.3", () => {

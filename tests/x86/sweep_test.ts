@@ -6,7 +6,8 @@
  */
 
 import assert from "node:assert/strict";
-import { decode, OK } from "../../hvm/x86/decode.ts";
+import { decode, OK, UD } from "../../hvm/x86/decode.ts";
+import { formatInsn } from "../../hvm/x86/format.ts";
 import { Insn } from "../../hvm/x86/insn.ts";
 import { cells, packLengths } from "./cells.ts";
 
@@ -30,4 +31,28 @@ Deno.test("decode knows every opcode cell and its length in three modes", async 
   assert.deepEqual(wrong, []);
   assert.equal(expected.size, 0);
   assert.ok(seen > 3000, `only ${seen} cells have instructions`);
+});
+
+/** [SDM] LOCK: these, when their destination is in memory. */
+const LOCKABLE = new Set(
+  ("adc add and btc btr bts cmpxchg cmpxchg8b cmpxchg16b dec inc neg not or sbb sub xadd xchg xor").split(
+    " ",
+  ),
+);
+
+Deno.test("decode takes LOCK before exactly the instructions of the manual's list [SDM] LOCK", () => {
+  const wrong: string[] = [];
+  let locked = 0;
+  for (const { name, mode, encodings } of cells()) {
+    for (const bytes of encodings) {
+      if (lengthOf(mode, bytes) === 0) continue;
+      const [mnemonic = "", first = ""] = formatInsn(insn).split(/ (?=.)(.*)/);
+      const allowed = LOCKABLE.has(mnemonic) && /^[^,]*\[/.test(first);
+      const result = decode(Uint8Array.of(0xf0, ...bytes), 0, bytes.length + 1, mode, insn);
+      if (result !== (allowed ? OK : UD)) wrong.push(`${name}: ${mnemonic} ${first}: ${result}`);
+      if (allowed) locked++;
+    }
+  }
+  assert.deepEqual(wrong, []);
+  assert.ok(locked > 1000, `only ${locked} lockable encodings`);
 });
