@@ -5,10 +5,12 @@
  * checks of scripts/lab/checks.ts. It proves function, not speed.
  *
  * ```
- * deno task lab svm|vmx [--irqchip user|split|kernel|all] [--kernel 6.1|6.12|all|FILE] [--guests]
+ * deno task lab svm|vmx [--irqchip user|split|kernel|all] [--kernel 6.1|6.12|all|FILE]
+ *                       [--guests] [--tests FILE,...] [--filter TEXT]
  *                       [--only PATTERN] [--script TEXT] [--limit SECONDS] [--hvm FILE] [--json FILE] [--verbose]
  * ```
- * `--only` runs the checks whose names match a regular expression, `--script` shell commands in place of the checks.
+ * `--guests` also runs the guest programs of tests/guests, `--tests` other test files, `--filter` those of either that
+ * match. `--only` runs the checks whose names match a regular expression, `--script` shell commands in place of the checks.
  * Exit status: 0 when every check passed, 1 when one failed, 2 when the lab itself could not run.
  * @module
  */
@@ -16,10 +18,11 @@
 import type { GuestFile } from "../firmware/initramfs.ts";
 import { build } from "./build.ts";
 import { type Check, labScript } from "./lab/check.ts";
-import { bootChecks, guestChecks, infoChecks, IRQCHIPS, scriptCheck } from "./lab/checks.ts";
+import { bootChecks, infoChecks, IRQCHIPS, scriptCheck } from "./lab/checks.ts";
 import { follow, type Verdict } from "./lab/follow.ts";
 import { type LabBoot, type LabMachine, startSvm, startVmx } from "./lab/hosts.ts";
 import { cacheFiles, fileFrom, KERNEL_LINES, labHost, labInitramfs, shellInitrd } from "./lab/image.ts";
+import { type LabTests, testCheck } from "./lab/tests.ts";
 import { ensurePrograms } from "./setup.ts";
 import { optionsFrom, say } from "./tools.ts";
 
@@ -41,6 +44,9 @@ const MACHINES: Record<Vendor, {
   vmx: { start: startVmx, bootTimeout: 120, silence: 900 },
 };
 
+/** The tests that run the guest programs. */
+const GUEST_TESTS = "tests/guests/guests_test.ts";
+
 /** What ends the lab early, its machine first. */
 const STOP_SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
@@ -53,7 +59,8 @@ interface LabPlan {
   readonly hvm: string;
   readonly irqchips: readonly string[];
   readonly kernels: readonly string[];
-  readonly guests: boolean;
+  /** Deno's tests to run besides; none when there are no files. */
+  readonly tests: LabTests;
   /** Checks whose names match. */
   readonly only: RegExp;
   /** Shell commands in place of the checks; empty for the checks. */
@@ -86,22 +93,23 @@ async function buildImage(plan: LabPlan, work: LabWork, scratch: string): Promis
 }
 
 /** The checks of a plan and the files they need. */
-function planWork(plan: LabPlan): LabWork {
+async function planWork(plan: LabPlan): Promise<LabWork> {
+  if (plan.script !== "") return { checks: [scriptCheck(plan.script, SCRIPT_TIMEOUT)], files: [] };
   const timeout = MACHINES[plan.vendor].bootTimeout;
   const boots = plan.kernels.flatMap((kernel) =>
     plan.irqchips.flatMap((irqchip) =>
       bootChecks({ kernel: kernelName(kernel), line: isLine(kernel), irqchip, timeout })
     )
   );
-  const guests = plan.guests ? guestChecks(plan.irqchips) : { checks: [], files: [] };
-  const checks = [...infoChecks(plan.vendor), ...guests.checks, ...boots];
-  const chosen = plan.script === "" ? checks : [scriptCheck(plan.script, SCRIPT_TIMEOUT)];
-  return { checks: chosen.filter((check) => plan.only.test(check.name)), files: guests.files };
+  const own = [...infoChecks(plan.vendor), ...boots].filter((check) => plan.only.test(check.name));
+  if (plan.tests.files.length === 0) return { checks: own, files: [] };
+  const { check, files } = await testCheck(plan.tests);
+  return { checks: [...own, check], files };
 }
 
 /** Runs the checks and judges them. */
 async function runLab(plan: LabPlan): Promise<Verdict[]> {
-  const work = planWork(plan);
+  const work = await planWork(plan);
   const { checks } = work;
   const scratch = await Deno.makeTempDir({ prefix: "hvm-lab-" });
   try {
@@ -138,6 +146,8 @@ function readPlan(args: readonly string[]): { plan: LabPlan; json: string } {
     irqchip: "all",
     kernel: "6.1",
     guests: false,
+    tests: "",
+    filter: "",
     hvm: DEFAULT_HVM,
     only: "",
     script: "",
@@ -155,12 +165,19 @@ function readPlan(args: readonly string[]): { plan: LabPlan; json: string } {
     throw new Error(`There is no irqchip ${unknown}; there are ${IRQCHIPS.join(", ")}`);
   }
   const kernels = options.kernel === "all" ? KERNEL_LINES : options.kernel.split(",");
-  const { guests, hvm, script, json } = options;
+  const { hvm, script, json } = options;
+  const files = [
+    ...(options.guests ? [GUEST_TESTS] : []),
+    ...options.tests.split(",").filter((file) => file !== ""),
+  ];
+  // The names of the guest programs' tests end with the mode.
+  const modes = options.guests && options.irqchip !== "all" ? `/ with irqchip (${irqchips.join("|")})$/` : "";
+  const tests = { files, filter: options.filter || modes };
   const limit = Number(options.limit);
   if (!(limit > 0)) throw new Error(`Cannot use --limit ${options.limit}: it is a number of seconds`);
   const only = new RegExp(options.only);
   const verbose = options.verbose || script !== "";
-  return { plan: { vendor, hvm, irqchips, kernels, guests, only, script, limit, verbose }, json };
+  return { plan: { vendor, hvm, irqchips, kernels, tests, only, script, limit, verbose }, json };
 }
 
 if (import.meta.main) {
@@ -173,12 +190,14 @@ if (import.meta.main) {
     }
     const verdicts = await runLab(plan);
     const failed = verdicts.filter((verdict) => verdict.reason !== undefined).length;
+    const skipped = verdicts.filter((verdict) => verdict.skipped !== undefined).length;
+    const passed = verdicts.length - failed - skipped;
     if (json !== "") {
       const { vendor, irqchips, kernels } = plan;
-      const summary = { vendor, irqchips, kernels, passed: verdicts.length - failed, failed };
+      const summary = { vendor, irqchips, kernels, passed, failed, skipped };
       await Deno.writeTextFile(json, JSON.stringify({ ...summary, checks: verdicts }, null, 2) + "\n");
     }
-    say(`${verdicts.length - failed} passed, ${failed} failed, 0 skipped`);
+    say(`${passed} passed, ${failed} failed, ${skipped} skipped`);
     Deno.exit(failed === 0 ? 0 : 1);
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);

@@ -20,6 +20,18 @@ export interface Check {
   readonly timeout: number;
   /** Says what is wrong with a result, or nothing. */
   readonly judge: (result: CheckResult) => string | undefined;
+  /** Reads a line of output that tells how a part of the check ended, each a result of its own. */
+  readonly part?: (line: string) => PartResult | undefined;
+}
+
+/** How a part of a check ended. */
+export interface PartResult {
+  readonly name: string;
+  readonly seconds: number;
+  /** What is wrong; absent when it passed or was skipped. */
+  readonly reason?: string;
+  /** Why it was skipped. */
+  readonly skipped?: string;
 }
 
 /** What a check did. */
@@ -38,18 +50,31 @@ export function labScript(checks: readonly Check[]): string {
   return checks.map(checkScript).join("\n") + `\necho "${MARK} done"\n`;
 }
 
-/** One check: its commands in a file of their own, so that no quoting is needed, run under a time limit. */
+/**
+ * One check: its commands in a file of their own, so that no quoting is needed, in a session of their own, so that
+ * nothing of them is left when the time is over.
+ */
 function checkScript(check: Check): string {
   return `cat > /tmp/check.sh <<'END-OF-CHECK'
 ${check.script}
 END-OF-CHECK
+run_check() {
+  setsid sh /tmp/check.sh < /dev/null 2>&1 &
+  session=$!
+  (sleep ${check.timeout}; kill -KILL -$session) > /dev/null 2>&1 &
+  guard=$!
+  wait $session
+  status=$?
+  kill -KILL -$session $guard 2> /dev/null
+  [ $status = 0 ] || dmesg | tail -n 8 | sed 's/^/(lab kernel) /'
+  return $status
+}
 echo "${MARK} begin ${check.name}"
 start=$(cut -d' ' -f1 /proc/uptime)
-timeout ${check.timeout} sh /tmp/check.sh > /tmp/check.out 2>&1 < /dev/null
+set -o pipefail
+run_check 2> /dev/null | sed -e 's/\r//g' -e 's/^/${MARK} output ${check.name} /'
 status=$?
 finish=$(cut -d' ' -f1 /proc/uptime)
-if [ $status != 0 ]; then dmesg | tail -n 12 | sed 's/^/(lab kernel) /' >> /tmp/check.out; fi
-tr -d '\\r' < /tmp/check.out | sed 's/^/${MARK} output ${check.name} /'
 echo
 echo "${MARK} end ${check.name} $status $(echo "$finish $start" | awk '{ print $1 - $2 }')"`;
 }
@@ -58,6 +83,8 @@ echo "${MARK} end ${check.name} $status $(echo "$finish $start" | awk '{ print $
 export class ResultReader {
   /** The check that runs now. */
   current: string | undefined;
+  /** Called with every line a check prints. */
+  onOutput: (name: string, line: string) => void = () => {};
   /** Whether all checks have run. */
   done = false;
   readonly results: CheckResult[] = [];
@@ -77,7 +104,10 @@ export class ResultReader {
       this.current = name;
       this.#lines = [];
     }
-    if (kind === "output") this.#lines.push(rest.join(" "));
+    if (kind === "output") {
+      this.#lines.push(rest.join(" "));
+      this.onOutput(name, rest.join(" "));
+    }
     if (kind !== "end") return undefined;
     const [status, seconds] = rest.map(Number);
     const result = { name, status: status ?? 255, seconds: seconds ?? 0, output: this.#lines.join("\n") };

@@ -3,9 +3,6 @@
  * @module
  */
 
-import { type GuestFile, quoteForShell } from "../../firmware/initramfs.ts";
-import type { GuestProgram } from "../../tests/guests/guest.ts";
-import { GUEST_PROGRAMS } from "../../tests/guests/manifest.ts";
 import type { Check, CheckResult } from "./check.ts";
 
 /** The irqchip modes there are. */
@@ -77,42 +74,6 @@ exit $status`,
     judge: all(expectStatus(7), expectText(/^guest says 42$/m), expectText(/"end":\s*"command"/)),
   };
   return line ? [shell, command] : [shell];
-}
-
-/** Where the programs of tests/guests are inside. */
-const PROGRAMS = "programs";
-
-/** The small guests of tests/guests under the irqchip modes asked for, and the files they need. */
-export function guestChecks(irqchips: readonly string[]): { checks: Check[]; files: GuestFile[] } {
-  const files: GuestFile[] = [];
-  const checks = GUEST_PROGRAMS.flatMap((program) => {
-    const file = `${PROGRAMS}/${program.name.replace(/[^\w.-]+/g, "-")}`;
-    files.push({ name: file, bytes: program.build() });
-    if (program.initrd !== undefined) files.push({ name: `${file}.initrd`, bytes: program.initrd });
-    return program.irqchips.filter((irqchip) => irqchips.includes(irqchip))
-      .map((irqchip) => guestCheck(program, `/${file}`, irqchip));
-  });
-  return { checks, files };
-}
-
-function guestCheck(program: GuestProgram, file: string, irqchip: string): Check {
-  const { name, protocol, expect, timeoutS, append, initrd } = program;
-  const words = [
-    ...["hvm", "run", "--kernel", file, "--protocol", protocol, "--irqchip", irqchip],
-    ...["--timeout", String(timeoutS), "--json", "/tmp/result.json"],
-    ...(append === undefined ? [] : ["--append", append]),
-    ...(initrd === undefined ? [] : ["--initrd", `${file}.initrd`]),
-  ];
-  return {
-    name: `guest:${name.replace(/\s+/g, "-")}:${irqchip}`,
-    timeout: timeoutS + 30,
-    script: `${words.map(quoteForShell).join(" ")}\nstatus=$?\necho\ncat /tmp/result.json\nexit $status`,
-    judge: all(
-      expectStatus(expect.status),
-      (result) => result.output.includes(expect.output) ? undefined : `it did not print "${expect.output}"`,
-      expectText(new RegExp(`"end":\\s*"${expect.end}"`)),
-    ),
-  };
 }
 
 /** Types to the shell only after it has asked, as a person would. */

@@ -4,13 +4,19 @@
  */
 
 import { say } from "../tools.ts";
-import { type Check, type CheckResult, ResultReader } from "./check.ts";
+import { type Check, ResultReader } from "./check.ts";
 import type { LabMachine } from "./hosts.ts";
 
-/** A judged check. */
-export interface Verdict extends CheckResult {
+/** A judged check, or a part of one. */
+export interface Verdict {
+  readonly name: string;
+  readonly seconds: number;
+  readonly status?: number;
+  readonly output?: string;
   /** What is wrong; absent when the check passed. */
   readonly reason?: string;
+  /** Why it was not tried. */
+  readonly skipped?: string;
 }
 
 /** How long a machine is followed. */
@@ -26,12 +32,12 @@ export interface FollowOptions {
 /** Lines kept to show when the machine ends early. */
 const LAST_LINES = 40;
 /** Lines of a failed check's output that are shown. */
-const SHOWN_LINES = 80;
+const SHOWN_LINES = 300;
 
 /**
  * Reads the console to its end, printing each verdict as it comes.
  *
- * @returns a verdict for every check, in the order of `checks`; what was not reached has failed.
+ * @returns a verdict for every check and part of one; what was not reached has failed.
  */
 export async function follow(
   machine: LabMachine,
@@ -46,6 +52,10 @@ export async function follow(
     say(`${why}: the lab is ended`);
     machine.end();
   };
+  reader.onOutput = (name, line) => {
+    const part = checks.find((check) => check.name === name)?.part?.(line);
+    if (part !== undefined) verdicts.push(print({ ...part, name: `${name}:${part.name}` }));
+  };
   using watchdog = new Watchdog(silence, () => stop(`Nothing was said for ${silence} s`));
   using _deadline = new Watchdog(limit, () => stop(`${limit} s are over`));
   for await (const line of machine.lines) {
@@ -59,17 +69,28 @@ export async function follow(
     verdicts.push(print(reason === undefined ? result : { ...result, reason }));
   }
   if (!reader.done) say(`The lab ended early; its last lines:\n${last.join("\n")}`);
-  for (const { name } of checks.slice(verdicts.length)) {
-    const reason = name === reader.current ? "the lab ended during this check" : "the lab ended before it";
-    verdicts.push(print({ name, status: 255, seconds: 0, output: "", reason }));
-  }
+  verdicts.push(...notReached(checks, reader));
   return verdicts;
 }
 
+/** The checks that were not, or not to their end, tried. */
+function notReached(checks: readonly Check[], reader: ResultReader): Verdict[] {
+  const tried = new Set(reader.results.map(({ name }) => name));
+  const left = checks.filter(({ name }) => !tried.has(name));
+  const others = left.filter(({ name }) => name !== reader.current);
+  if (left.length > others.length) say(`FAIL  ${reader.current}: the lab ended during it`);
+  if (others.length > 0) say(`FAIL  not reached: ${others.map(({ name }) => name).join(" ")}`);
+  return left.map(({ name }) => {
+    const reason = name === reader.current ? "the lab ended during this check" : "the lab ended before it";
+    return { name, seconds: 0, reason };
+  });
+}
+
 function print(verdict: Verdict): Verdict {
-  const { name, seconds, reason, output } = verdict;
+  const { name, seconds, reason, output = "", skipped } = verdict;
   const time = `${seconds.toFixed(1)} s`;
-  say(reason === undefined ? `pass  ${name}  ${time}` : `FAIL  ${name}  ${time}: ${reason}`);
+  if (skipped !== undefined) say(`skip  ${name}: ${skipped}`);
+  else say(reason === undefined ? `pass  ${name}  ${time}` : `FAIL  ${name}  ${time}: ${reason}`);
   if (reason !== undefined && output !== "") {
     for (const line of output.split("\n").slice(-SHOWN_LINES)) say(`      | ${line}`);
   }
