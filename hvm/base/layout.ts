@@ -139,29 +139,10 @@ export function struct<const F extends Fields>(
     throw new RangeError(`Cannot lay out ${name}: its members take ${size} bytes, not ${options.size}`);
   }
 
-  class View {
-    readonly #data: DataView;
-    readonly #at: number;
-    constructor(data: DataView, at: number) {
-      this.#data = data;
-      this.#at = at;
-    }
-    static {
-      for (const [key, type] of Object.entries(fields)) {
-        const offset = offsets[key]!;
-        Object.defineProperty(View.prototype, key, {
-          enumerable: true,
-          get(this: View) {
-            return type.get(this.#data, this.#at + offset);
-          },
-          set(this: View, value: unknown) {
-            type.set(this.#data, this.#at + offset, value);
-          },
-        });
-      }
-    }
-  }
-  const viewAt = (data: DataView, at: number) => new View(data, at) as unknown as Values<F>;
+  // Made at the first view: many descriptions are only asked for offsets.
+  let views: (new (data: DataView, at: number) => object) | undefined;
+  const viewAt = (data: DataView, at: number) =>
+    new (views ??= viewClass(fields, offsets))(data, at) as Values<F>;
 
   return {
     name,
@@ -195,4 +176,34 @@ export function struct<const F extends Fields>(
       return result;
     },
   };
+}
+
+/** A class whose members read and write bytes. */
+function viewClass(
+  fields: Fields,
+  offsets: Readonly<Record<string, number>>,
+): new (data: DataView, at: number) => object {
+  class View {
+    readonly #data: DataView;
+    readonly #at: number;
+    constructor(data: DataView, at: number) {
+      this.#data = data;
+      this.#at = at;
+    }
+    static {
+      for (const [key, type] of Object.entries(fields)) {
+        const offset = offsets[key]!;
+        Object.defineProperty(View.prototype, key, {
+          enumerable: true,
+          get(this: View) {
+            return type.get(this.#data, this.#at + offset);
+          },
+          set(this: View, value: unknown) {
+            type.set(this.#data, this.#at + offset, value);
+          },
+        });
+      }
+    }
+  }
+  return View;
 }

@@ -1,7 +1,7 @@
 /**
  * The one door to the C library: every symbol this program calls, and errno.
  *
- * The library is opened at first use, so a process that drives no KVM opens nothing. All calls are direct (never
+ * A symbol is loaded at its first use, so a process that drives no KVM loads nothing. All calls are direct (never
  * `nonblocking`): they run on the calling thread, which is what per-thread things (errno, signal masks, vCPUs) need.
  * Integer arguments are declared as the 32-bit types wherever the kernel takes no more: a 64-bit argument given as a
  * number leaves the fast path, so those are given as BigInt.
@@ -66,12 +66,25 @@ export function libc(): Libc {
 }
 
 function open(): Libc {
-  const symbols = Deno.dlopen("libc.so.6", SYMBOLS).symbols;
+  const symbols = {} as Libc;
+  for (const name of Object.keys(SYMBOLS) as (keyof Libc)[]) {
+    Object.defineProperty(symbols, name, { configurable: true, get: () => bind(symbols, name) });
+  }
   const cell = symbols.errnoLocation();
   if (cell === null) throw new TypeError("The C library gives no address for errno");
   errnoCell = new Int32Array(Deno.UnsafePointerView.getArrayBuffer(cell, 4));
   library = symbols;
   return symbols;
+}
+
+/**
+ * Loads one function at its first use and keeps it in place of its getter. Deno compiles a trampoline for every symbol
+ * it loads, half a millisecond each, and a thread needs a dozen of them.
+ */
+function bind(symbols: Libc, name: keyof Libc): unknown {
+  const value = Deno.dlopen("libc.so.6", { [name]: SYMBOLS[name] }).symbols[name];
+  Object.defineProperty(symbols, name, { value, configurable: false, writable: false });
+  return value;
 }
 
 /** The error number of this thread's last failed call. */
