@@ -160,8 +160,6 @@ export class Uart16550 implements Device<UartState> {
   /** The time of this operation, undefined before it has looked at the clock. */
   #seen: number | undefined;
   readonly #holdInput: boolean;
-  /** Reads of LSR in a row that found no input, with nothing sent in between. */
-  #idlePolls = 0;
   /** The owner holds bytes that did not fit. */
   #refused = false;
 
@@ -217,7 +215,6 @@ export class Uart16550 implements Device<UartState> {
   reset(): void {
     this.#state = { ...initial(), inputs: this.#state.inputs };
     this.#timeoutAt = null;
-    this.#idlePolls = 0;
     this.#sync();
     this.#offer();
   }
@@ -234,7 +231,6 @@ export class Uart16550 implements Device<UartState> {
     this.#seen = undefined;
     this.#timeoutAt = timeoutNs === null ? null : this.#now() + timeoutNs;
     this.#refused = false;
-    this.#idlePolls = 0;
     this.#sync();
   }
 
@@ -328,7 +324,7 @@ export class Uart16550 implements Device<UartState> {
       (this.#fifos() && state.received.some((entry) => entry > 0xff) ? LSR.FIFO_ERROR : 0);
     state.errors = 0;
     if (state.received.length > 0) state.received[0] = state.received[0]! & 0xff;
-    else if (++this.#idlePolls === POLLS_FOR_INPUT) this.#offer();
+    else if (state.idlePolls < POLLS_FOR_INPUT && ++state.idlePolls === POLLS_FOR_INPUT) this.#offer();
     this.#sync();
     return value;
   }
@@ -342,7 +338,7 @@ export class Uart16550 implements Device<UartState> {
 
   #send(byte: number): void {
     const state = this.#state;
-    this.#idlePolls = 0;
+    state.idlePolls = 0;
     if ((state.mcr & MCR.LOOP) === 0) this.#output(byte);
     else this.#arrive(byte & 0xff >>> 3 - field(state.lcr, LCR.WLS));
     state.emptyPending = true;
@@ -446,8 +442,8 @@ export class Uart16550 implements Device<UartState> {
 
   /** The guest would see a byte that arrives now. */
   #listens(): boolean {
-    const { ier, mcr } = this.#state;
-    return !this.#holdInput || this.#idlePolls >= POLLS_FOR_INPUT ||
+    const { ier, mcr, idlePolls } = this.#state;
+    return !this.#holdInput || idlePolls >= POLLS_FOR_INPUT ||
       (ier & IER.ERBFI) !== 0 && (mcr & MCR.OUT2) !== 0;
   }
 
@@ -499,5 +495,6 @@ function initial(): LiveState {
     deltas: 0,
     emptyPending: false,
     timedOut: false,
+    idlePolls: 0,
   };
 }

@@ -30,6 +30,8 @@ export const UART_STATE = z.strictObject({
   emptyPending: z.boolean(),
   /** The character time-out has struck. */
   timedOut: z.boolean(),
+  /** Reads of LSR in a row that found no input, with nothing sent in between; counted up to 8. */
+  idlePolls: within(0, 8),
   /** Nanoseconds until the character time-out strikes; null when it is not counting. */
   timeoutNs: z.nullable(within(0, Number.MAX_SAFE_INTEGER)),
 }).check(z.refine(
