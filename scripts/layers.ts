@@ -30,7 +30,15 @@ export const LAYERS: readonly Layer[] = [
   },
   {
     path: "hvm/cli",
-    code: ["hvm/script", "hvm/machine", "hvm/vendor/probe.ts", "hvm/host", "hvm/base", "deno.json"],
+    code: [
+      "hvm/script",
+      "hvm/machine",
+      "hvm/vendor/probe.ts",
+      "hvm/host",
+      "hvm/x86",
+      "hvm/base",
+      "deno.json",
+    ],
     types: ["hvm/vendor/ops.ts"],
     packages: ["npm:@stricli/core@", "npm:/@stricli/core@", "node:", ...ZOD],
   },

@@ -26,7 +26,7 @@ export async function proposals(words: readonly string[]): Promise<string> {
 }
 
 function wantsFile(option: string | undefined): boolean {
-  if (option === "--config") return true;
+  if (option === "--config" || option === "--file") return true;
   return runOptions().some(({ flag, notes }) => notes.file === true && option === `--${flag}`);
 }
 

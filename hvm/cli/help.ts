@@ -17,6 +17,7 @@ export function rootHelp(): string {
 Usage:
   hvm run [options] [-- COMMAND...]   start a guest and wait for its end
   hvm info [--json]                   what this host can do, which engine auto takes, and why
+  hvm disasm [options] [HEX...]       print instructions from bytes or a file
   hvm completions bash|zsh|fish       print completions for a shell
   hvm --version | --help
 
@@ -89,6 +90,28 @@ export function infoHelp(): string {
 Usage: hvm info [--json]
 
   --json    everything as JSON
+`;
+}
+
+/** `hvm disasm --help`. */
+export function disasmHelp(): string {
+  return `Prints instructions: address, bytes, text.
+
+Usage: hvm disasm [options] HEX...
+       hvm disasm [options] --file FILE
+
+  --mode 16|32|64      the kind of code (64)
+  --address ADDRESS    where the first byte is (0)
+  --file FILE          bytes from a file instead
+  --offset OFFSET      where in the file to begin (0)
+  --length LENGTH      how many bytes of it (all)
+
+Numbers are decimal, or hexadecimal with 0x. A byte that begins no whole instruction
+is (bad).
+
+Examples:
+  hvm disasm 48 89 e5 0f 05
+  hvm disasm --mode 16 --address 0x7c00 --file disk.img --length 512
 `;
 }
 

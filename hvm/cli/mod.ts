@@ -47,6 +47,11 @@ async function dispatch(args: readonly string[], parts: MainParts, messages: Mes
       return print((await import("./completions.ts")).completionScript(request.shell));
     case "info":
       return print(await (await import("./info.ts")).hostReport(request.json));
+    case "disasm":
+      for (const text of await (await import("./disasm.ts")).disassembly(request.words)) {
+        if (!write(text)) break;
+      }
+      return STATUS.OK;
     case "run":
       return await run(request, parts, messages);
   }
@@ -78,13 +83,23 @@ function isExpected(error: unknown): error is Error {
   return error instanceof ConfigError || error instanceof ImageError || error instanceof HostError;
 }
 
-/** Text on standard output. A reader that has left is no failure: `hvm run --help | head -1`. */
+/** Text on standard output, as all there is to do. */
 function print(text: string): number {
+  write(text);
+  return STATUS.OK;
+}
+
+/**
+ * Text on standard output. A reader that has left is no failure: `hvm run --help | head -1`.
+ * @returns whether it is still there.
+ */
+function write(text: string): boolean {
   const bytes = new TextEncoder().encode(text);
   try {
     for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
   } catch (error) {
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    return false;
   }
-  return STATUS.OK;
+  return true;
 }

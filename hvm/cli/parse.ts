@@ -18,7 +18,8 @@ import {
   text_en,
 } from "@stricli/core";
 import { ConfigError } from "../base/errors.ts";
-import { completionsHelp, CONFIG_SENTENCE, infoHelp, rootHelp, runHelp } from "./help.ts";
+import type { DisasmWords } from "./disasm.ts";
+import { completionsHelp, CONFIG_SENTENCE, disasmHelp, infoHelp, rootHelp, runHelp } from "./help.ts";
 import { kebab, type Option, runOptions } from "./options.ts";
 
 /** What the arguments ask for. */
@@ -34,6 +35,7 @@ export type Request =
   }
   | { readonly kind: "info"; readonly json: boolean }
   | { readonly kind: "completions"; readonly shell: Shell }
+  | { readonly kind: "disasm"; readonly words: DisasmWords }
   /** Help or the version: print it. */
   | { readonly kind: "print"; readonly text: string };
 
@@ -85,6 +87,7 @@ function application(version: string): Application<Context> {
   const routes = {
     run: withHelp(runCommand(), runHelp),
     info: withHelp(infoCommand(), infoHelp),
+    disasm: withHelp(disasmCommand(), disasmHelp),
     completions: withHelp(completionsCommand(), completionsHelp),
   };
   const root = buildRouteMap<keyof typeof routes, Context>({
@@ -155,6 +158,33 @@ function infoCommand(): Command<Context> {
     },
     func(this: Context, { json }) {
       this.request = { kind: "info", json };
+    },
+  });
+}
+
+function disasmCommand(): Command<Context> {
+  const text = (brief: string, placeholder: string, words: readonly string[] = []) => ({
+    kind: "parsed" as const,
+    parse: String,
+    optional: true as const,
+    brief,
+    placeholder,
+    proposeCompletions: (partial: string) => words.filter((word) => word.startsWith(partial)),
+  });
+  return buildCommand<Omit<DisasmWords, "bytes">, string[], Context>({
+    docs: { brief: "print instructions from bytes or a file" },
+    parameters: {
+      flags: {
+        mode: text("The kind of code", "16|32|64", ["16", "32", "64"]),
+        address: text("Where the first byte is", "ADDRESS"),
+        file: text("Bytes from a file", "FILE"),
+        offset: text("Where in the file to begin", "OFFSET"),
+        length: text("How many bytes of the file", "LENGTH"),
+      },
+      positional: { kind: "array", parameter: { brief: "bytes", placeholder: "HEX", parse: String } },
+    },
+    func(this: Context, flags, ...bytes) {
+      this.request = { kind: "disasm", words: { ...flags, bytes } };
     },
   });
 }

@@ -14,6 +14,7 @@ Deno.test("hvm shows its help with every command's", async () => {
     ["help.txt", ["--help"]],
     ["run_help.txt", ["run", "--help"]],
     ["info_help.txt", ["info", "-h"]],
+    ["disasm_help.txt", ["disasm", "--help"]],
     ["completions_help.txt", ["completions", "--help"]],
   ];
   for (const [file, args] of texts) {
@@ -79,7 +80,7 @@ async function following(...words: string[]): Promise<string[]> {
 }
 
 Deno.test("hvm proposes commands, options, their words, and files where a file goes", async () => {
-  assert.deepEqual(await following(""), ["run", "info", "completions"]);
+  assert.deepEqual(await following(""), ["run", "info", "disasm", "completions"]);
   assert.deepEqual(await following("in"), ["info"]);
   assert.deepEqual(await following("run", "--on"), ["--on-reboot"]);
   assert.deepEqual(await following("run", "--on-reboot", ""), ["exit", "reset"]);
