@@ -9,27 +9,33 @@
  */
 
 const SIGN = "Kernel panic - not syncing";
-/** More than the line can be cut into. */
-const KEPT_CHARS = 1024;
+/** As much of the sign as a piece of output may end with. */
+const KEPT_CHARS = SIGN.length;
 
 /** Watches one console. */
 export class PanicWatch {
   readonly #decoder = new TextDecoder("latin1");
+  /** The end of what was seen, while no panic was; from the panic on while its line is not over. */
   #tail = "";
   #message: string | undefined;
+  #complete = false;
 
-  /** The panic's line, once it was seen. */
+  /** The line of the first panic, as far as it was seen. */
   get message(): string | undefined {
     return this.#message;
   }
 
   /** Looks at more output. */
   look(bytes: Uint8Array): void {
+    if (this.#complete) return;
     const text = this.#tail + this.#decoder.decode(bytes);
     const at = text.indexOf(SIGN);
-    // The line may come in pieces: what follows it is added until it ends.
-    if (at >= 0) this.#message = /^[^\r\n]*/.exec(text.slice(at))?.[0];
-    this.#tail = at >= 0 && !/[\r\n]/.test(text.slice(at)) ? text.slice(at) : text.slice(-KEPT_CHARS);
-    if (at >= 0 && /[\r\n]/.test(text.slice(at))) this.#tail = "";
+    if (at < 0) {
+      this.#tail = text.slice(-KEPT_CHARS);
+      return;
+    }
+    this.#tail = text.slice(at);
+    this.#message = /^[^\r\n]*/.exec(this.#tail)?.[0];
+    this.#complete = /[\r\n]/.test(this.#tail);
   }
 }
