@@ -7,7 +7,7 @@
 
 import { dword, mem, qword, ref } from "../../hvm/testing/asm.ts";
 import { guest, type GuestProgram } from "./guest.ts";
-import { ICR, LAPIC, LVT, MSR, P, PM_TIMER_HZ, VECTOR } from "./hardware.ts";
+import { ICR, LAPIC, LVT, MSR, VECTOR } from "./hardware.ts";
 import { FRAME64, type Guest } from "./lib.ts";
 
 /** Values of the divide configuration register. [SDM] figure 11-10 */
@@ -22,19 +22,33 @@ function startTimer(g: Guest, lvt: number, initial: number, divide: number = DIV
   g.lapicWrite(LAPIC.TIMER_INITIAL, initial);
 }
 
-/** Measures how far the masked timer counts in `ms` of PM timer, into the dword `rate`. */
+/**
+ * Measures how far the masked timer counts in `ms` of PM timer, into the dword `rate`: the least of eight, as a host
+ * that is busy elsewhere makes a measurement longer, never shorter.
+ */
 function calibrate(g: Guest, ms: number, divide: number, rate: string): void {
+  const [again, more] = [g.unique("calibrate"), g.unique("calibrate")];
   g.bss(rate, 4);
+  g.mov(dword(ref(rate)), -1).mov("ebp", 8);
+  g.label(again);
   startTimer(g, LVT.MASKED | VECTOR.TIMER, 0xffffffff, divide);
   g.delayUs(ms * 1000);
   g.lapicRead(LAPIC.TIMER_CURRENT);
-  g.not("eax").mov(mem(ref(rate)), "eax");
+  g.not("eax").cmp("eax", mem(ref(rate))).jae(more).mov(mem(ref(rate)), "eax");
+  g.label(more).dec("ebp").jnz(again);
   g.lapicWrite(LAPIC.TIMER_INITIAL, 0);
 }
 
 function oneShot(g: Guest): void {
   g.enableLapic();
   g.onCount(VECTOR.TIMER, "ticks", () => g.eoi());
+  g.retry(4, () => oneShotOnce(g));
+}
+
+/** Starts, fires once, is stopped, is masked. */
+function oneShotOnce(g: Guest): void {
+  g.cli();
+  g.clear("ticks");
   calibrate(g, 10, DIVIDE.BY1, "per10ms");
   g.sti();
   g.lapicWrite(LAPIC.LVT_TIMER, VECTOR.TIMER);
@@ -66,23 +80,13 @@ function oneShot(g: Guest): void {
 }
 
 function periodic(g: Guest): void {
-  const TICKS = 50;
-  g.bss("since", 4);
   g.enableLapic();
   g.onCount(VECTOR.TIMER, "ticks", () => g.eoi());
   calibrate(g, 10, DIVIDE.BY1, "per10ms");
-  g.sti();
   g.lapicWrite(LAPIC.LVT_TIMER, LVT.PERIODIC | VECTOR.TIMER);
   g.mov("eax", mem(ref("per10ms"))).xor("edx", "edx").mov("ecx", 5).div("ecx");
-  g.mov(mem(LAPIC.BASE + LAPIC.TIMER_INITIAL), "eax");
-  g.waitFor("the first tick", "ticks", 1);
-  g.inl(P.PM_TMR);
-  g.mov(mem(ref("since")), "eax").mov(dword(ref("ticks")), 0);
-  g.waitFor("ticks of 2 ms", "ticks", TICKS);
-  g.inl(P.PM_TMR);
-  g.sub("eax", mem(ref("since"))).and("eax", 0xffffff);
-  const expected = PM_TIMER_HZ / 500 * TICKS;
-  g.between("time they took", "eax", Math.floor(expected * 0.9), Math.ceil(expected * 4));
+  g.mov(mem(LAPIC.BASE + LAPIC.TIMER_INITIAL), "eax").sti();
+  g.checkRate("periods of 2 ms", "ticks", 500);
   g.lapicRead(LAPIC.TIMER_CURRENT);
   g.mov("ebx", "eax");
   g.lapicRead(LAPIC.TIMER_INITIAL);
@@ -99,10 +103,12 @@ function periodic(g: Guest): void {
 /** Divide by 16 counts a sixteenth. */
 function divider(g: Guest): void {
   g.enableLapic();
-  calibrate(g, 40, DIVIDE.BY1, "by1");
-  calibrate(g, 40, DIVIDE.BY16, "by16");
-  g.mov("eax", mem(ref("by1"))).xor("edx", "edx").mov("ecx", mem(ref("by16"))).add("ecx", 1).div("ecx");
-  g.between("ratio", "eax", 12, 20);
+  g.retry(4, () => {
+    calibrate(g, 10, DIVIDE.BY1, "by1");
+    calibrate(g, 10, DIVIDE.BY16, "by16");
+    g.mov("eax", mem(ref("by1"))).xor("edx", "edx").mov("ecx", mem(ref("by16"))).add("ecx", 1).div("ecx");
+    g.between("ratio", "eax", 12, 20);
+  });
   g.lapicWrite(LAPIC.TIMER_DIVIDE, 0xffffffff);
   g.lapicRead(LAPIC.TIMER_DIVIDE);
   g.equal("bits of the divide register", "eax", 0xb, 0xf);
@@ -134,15 +140,19 @@ function tscDeadline(g: Guest): void {
   g.equal("the deadline reads 0 once it is over", "eax", 0);
   deadline(g, 0);
   g.waitFor("a deadline that is over fires at once", "ticks", 2);
-  deadline(g, 50_000_000);
-  g.mov("ecx", MSR.TSC_DEADLINE).xor("eax", "eax").xor("edx", "edx").wrmsr();
-  g.delayUs(50_000);
-  g.mov("eax", mem(ref("ticks")));
-  g.equal("0 disarms it", "eax", 2);
+  g.retry(4, () => {
+    g.clear("ticks");
+    deadline(g, 100_000_000);
+    g.mov("ecx", MSR.TSC_DEADLINE).xor("eax", "eax").xor("edx", "edx").wrmsr();
+    g.delayUs(150_000);
+    g.mov("eax", mem(ref("ticks")));
+    g.equal("0 disarms it", "eax", 0);
+  });
+  g.clear("ticks");
   g.lapicWrite(LAPIC.TIMER_INITIAL, 1000);
   g.delayUs(5000);
   g.mov("eax", mem(ref("ticks")));
-  g.equal("the initial count does nothing in this mode", "eax", 2);
+  g.equal("the initial count does nothing in this mode", "eax", 0);
 }
 
 function selfIpi(g: Guest): void {
@@ -200,9 +210,13 @@ function taskPriority(g: Guest): void {
     g.mov(dword(ref("ticks")), 0);
     g.lapicWrite(LAPIC.TPR, tpr);
     self(g, 0x51);
-    g.delayUs(1000);
-    g.mov("eax", mem(ref("ticks")));
-    g.equal(`TPR ${tpr}`, "eax", passes ? 1 : 0);
+    if (passes) {
+      g.waitFor(`TPR ${tpr}`, "ticks", 1);
+    } else {
+      g.delayUs(1000);
+      g.mov("eax", mem(ref("ticks")));
+      g.equal(`TPR ${tpr}`, "eax", 0);
+    }
     g.lapicWrite(LAPIC.TPR, 0);
     g.waitFor("delivered when TPR falls", "ticks", 1);
   }
@@ -237,6 +251,7 @@ function priorities(g: Guest): void {
         // Same class, then a higher and a lower one, with this one in service.
         for (const other of [0x72, 0x81, 0x61]) self(g, other);
         g.sti();
+        g.waitFor("81h within 71h", "next", 2);
         g.delayUs(1000);
         g.cli();
         g.mov("eax", mem(ref("next"))).mov(mem(ref("seen")), "eax");
@@ -247,7 +262,8 @@ function priorities(g: Guest): void {
   self(g, 0x41);
   self(g, 0x71);
   g.sti();
-  g.delayUs(5000);
+  g.waitFor("all of them", "next", 5);
+  g.delayUs(1000);
   g.cli();
   g.mov("eax", mem(ref("next")));
   g.equal("interrupts", "eax", 5);

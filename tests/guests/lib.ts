@@ -100,6 +100,56 @@ export class Guest extends Program {
     this.#drop(5);
   }
 
+  /**
+   * Runs `write` again, up to `times` in all, as long as a check in it fails: for what a host that is busy elsewhere
+   * may spoil. Only the last run's failures count and are printed.
+   * It begins from any state it left, and holds no other.
+   */
+  retry(times: number, write: () => void): void {
+    const [again, done] = [this.unique("retry"), this.unique("retry")];
+    const [left, bad] = [dword(ref("retry.left")), dword(ref("retry.bad"))];
+    this.mov(left, times - 1);
+    this.label(again).mov(bad, 0);
+    write();
+    this.cmp(bad, 0).jz(done).cmp(left, 0).jz(done).dec(left).jmp(again);
+    this.label(done).mov(left, 0);
+  }
+
+  /**
+   * Checks the rate at which the dword `counter` goes up: 50 ticks take no less than they should, and of many spans of
+   * 8 ticks one takes hardly more. A busy host delivers late, so most may take longer; none comes early.
+   */
+  checkRate(what: string, counter: string, hz: number): void {
+    const since = "rate.since";
+    this.bss(since, 4);
+    const span = (ticks: number) => {
+      this.clear(counter);
+      this.waitFor(`${what}: the first tick`, counter, 1);
+      this.inl(P.PM_TMR);
+      this.mov(mem(ref(since)), "eax");
+      this.waitFor(`${what}: ${ticks} ticks`, counter, ticks + 1, 4000);
+      this.inl(P.PM_TMR);
+      this.sub("eax", mem(ref(since))).and("eax", 0xffffff);
+    };
+    const expected = (ticks: number) => ticks * PM_TIMER_HZ / hz;
+    span(50);
+    this.between(`${what}: time of 50 ticks`, "eax", Math.floor(expected(50) * 0.85), 0xffffff);
+    this.retry(100, () => {
+      span(8);
+      this.between(
+        `${what}: time of 8 ticks`,
+        "eax",
+        Math.floor(expected(8) * 0.7),
+        Math.ceil(expected(8) * 1.3),
+      );
+    });
+  }
+
+  /** Sets the dword `counter` to 0. */
+  clear(counter: string): void {
+    this.mov(dword(ref(counter)), 0);
+  }
+
   /** Counts a failure. */
   fail(what: string): void {
     this.push(this.text(what)).call("rt.fail");

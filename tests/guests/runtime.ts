@@ -24,6 +24,8 @@ const THRE_POLLS = 100_000;
 /** Writes them all. */
 export function writeRuntime(g: Program): void {
   g.bss("failures", 4);
+  g.bss("retry.left", 4);
+  g.bss("retry.bad", 4);
   writePutc(g);
   writePuts(g);
   writeHex(g);
@@ -33,7 +35,7 @@ export function writeRuntime(g: Program): void {
   });
   routine(g, "rt.fail", () => {
     argument(g, "si", 0);
-    failed(g);
+    failed(g, "rt.fail");
     put(g, "\n");
   });
   writeEqual(g);
@@ -68,9 +70,11 @@ function putHex(g: Program, from: "eax" | "ebx" | "ecx" | "edx"): void {
   g.call("rt.hex");
 }
 
-/** Counts a failure and prints the text at SI between two spaces and what follows. */
-function failed(g: Program): void {
-  g.inc(dword(ref("failures")));
+/** Counts a failure and prints two spaces and the text at SI; or leaves `routine`, when there is another try. */
+function failed(g: Program, routine: string): void {
+  const last = g.unique("last");
+  g.cmp(dword(ref("retry.left")), 0).jz(last).inc(dword(ref("retry.bad"))).jmp(`${routine}.out`);
+  g.label(last).inc(dword(ref("failures")));
   g.push(g.wide("si"));
   put(g, "  ");
   g.pop(g.wide("si")).call("rt.puts");
@@ -116,7 +120,7 @@ function writeEqual(g: Program): void {
     argument(g, "cx", 2);
     argument(g, "dx", 3);
     g.and("ebx", "edx").and("ecx", "edx").cmp("ebx", "ecx").jz("rt.equal.out");
-    failed(g);
+    failed(g, "rt.equal");
     put(g, ": got ");
     putHex(g, "ebx");
     put(g, ", expected ");
@@ -136,7 +140,7 @@ function writeBetween(g: Program): void {
     argument(g, "dx", 3);
     g.cmp("ebx", "ecx").jb("rt.between.bad").cmp("ebx", "edx").jbe("rt.between.out");
     g.label("rt.between.bad");
-    failed(g);
+    failed(g, "rt.between");
     put(g, ": got ");
     putHex(g, "ebx");
     put(g, ", expected ");
@@ -167,7 +171,7 @@ function writeWait(g: Program): void {
     g.cmp("eax", "edx").jb("rt.wait.again");
     g.mov("ebx", mem(g.wide("si")));
     argument(g, "si", 0);
-    failed(g);
+    failed(g, "rt.wait");
     put(g, ": timed out at ");
     putHex(g, "ebx");
     put(g, " of ");
