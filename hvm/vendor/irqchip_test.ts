@@ -157,8 +157,11 @@ for (const irqchip of ["split", "kernel"] as const) {
     setGate64(g, 2, "nmi");
     let ticks = 0;
     let nmis = 0;
-    while (ticks < 300 || nmis < 30) {
-      if (untilIo(g).port === 0x82) nmis++;
+    let port = 0;
+    // It ends outside the NMI handler: the VT-x lab's processor takes blocked NMIs along into the next machine.
+    while (ticks < 300 || nmis < 29 || port === 0x82) {
+      port = untilIo(g).port;
+      if (port === 0x82) nmis++;
       else if (++ticks % 10 === 0) g.ops.inject(g.cpu, { kind: "nmi" });
     }
   });

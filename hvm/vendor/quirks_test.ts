@@ -92,11 +92,15 @@ kvmTest("the other vendor's hypercall instruction faults and stays as it is", {
 });
 
 kvmTest("single steps come as debug exits with the program counter", {}, () => {
-  using g = guest((a) => a.nop().nop().hlt());
+  using g = guest((a) => a.nop().nop().nop().hlt());
   setDebug(g.cpu, GUESTDBG.ENABLE | GUESTDBG.SINGLESTEP);
-  const exit = expectKind(g.run(), EXIT.DEBUG);
-  assert.deepEqual([exit.code, exit.gpa], [1, AT.CODE + 1]);
-  assert.equal(expectKind(g.run(), EXIT.DEBUG).gpa, AT.CODE + 2);
+  const seen: number[] = [];
+  for (let i = 0; i < 3; i++) {
+    assert.equal(expectKind(g.run(), EXIT.DEBUG).code, 1);
+    seen.push(g.exit.gpa - AT.CODE);
+  }
+  // The VT-x lab's processor traps once before its first step.
+  assert.ok(["1,2,3", "0,1,2"].includes(seen.join()), seen.join());
   setDebug(g.cpu, 0);
   expectKind(g.run(), EXIT.HLT);
 });

@@ -165,7 +165,9 @@ bothWays("the state written is the state read, in every mode", (options) => {
     assert.deepEqual(g.ops.readState(g.cpu), state);
     expectKind(g.run(), EXIT.HLT);
     const after = g.ops.readState(g.cpu);
-    assert.deepEqual({ ...after, rip: after.rip - 1n }, state);
+    // Processors differ in what the type of CS is in real mode, where it has no meaning.
+    const cs = mode === "real" ? state.cs : after.cs;
+    assert.deepEqual({ ...after, cs, rip: after.rip - 1n }, state);
     assert.equal(g.ops.realMode(g.cpu), mode === "real");
     assert.equal(g.ops.pagingEnabled(g.cpu), mode === "long");
   }
@@ -245,8 +247,9 @@ bothWays("the interrupt window opens after STI and its shadow, not before", (opt
 
 bothWays("an NMI gets in with interrupts off, and a second one waits for IRET", (options) => {
   using g = guest((a) => {
-    a.cli().out(0x81, "al").label("again").jmp("again");
-    a.label("nmi").mov("al", 2).out(0x80, "al").mov("al", 3).out(0x80, "al").iretw();
+    a.mov("bx", 2).cli().out(0x81, "al").sti().label("again").or("bx", "bx").jnz("again").out(0x82, "al")
+      .hlt();
+    a.label("nmi").mov("al", 2).out(0x80, "al").mov("al", 3).out(0x80, "al").dec("bx").iretw();
   }, options);
   setVector16(g, 2, "nmi");
   expectOut(g, 0x81);
@@ -258,6 +261,9 @@ bothWays("an NMI gets in with interrupts off, and a second one waits for IRET", 
   assert.equal(expectOut(g, 0x80), 3);
   assert.equal(expectOut(g, 0x80), 2);
   assert.equal(expectOut(g, 0x80), 3);
+  // To its end: the VT-x lab's processor takes blocked NMIs along into the next machine.
+  expectOut(g, 0x82);
+  assert.equal(g.ops.blocked(g.cpu, "nmi"), 0);
 });
 
 bothWays("an exception is delivered with its error code", (options) => {
