@@ -135,6 +135,11 @@ export interface UartOptions {
    * again. For input that was there before the guest was, which its driver would throw away when it starts.
    */
   readonly holdInput?: boolean;
+  /**
+   * Takes back bytes that the guest cleared out of the receiver before it could know of them: Linux 6.1 switches the FIFOs
+   * on after the interrupt. Offer them again first. Absent: they are lost, as on a line.
+   */
+  readonly returned?: (bytes: readonly number[]) => void;
 }
 
 /** What is saved as it is. */
@@ -160,6 +165,9 @@ export class Uart16550 implements Device<UartState> {
   /** The time of this operation, undefined before it has looked at the clock. */
   #seen: number | undefined;
   readonly #holdInput: boolean;
+  readonly #returned: ((bytes: readonly number[]) => void) | undefined;
+  /** Received characters since the guest looked at the receiver or its interrupt. */
+  #unseen = 0;
   /** The owner holds bytes that did not fit. */
   #refused = false;
 
@@ -168,6 +176,7 @@ export class Uart16550 implements Device<UartState> {
     this.#irq = options.irq;
     this.#output = options.output;
     this.#holdInput = options.holdInput ?? false;
+    this.#returned = options.returned;
     this.#ready = options.ready ?? (() => {});
     this.#clock = options.clock;
     this.#timeout = options.clock.timer(() => this.#strike());
@@ -185,6 +194,7 @@ export class Uart16550 implements Device<UartState> {
     if ((this.#state.mcr & MCR.LOOP) === 0 && this.#listens()) {
       while (taken < bytes.length && this.#state.received.length < this.#capacity()) {
         this.#arrive(bytes[taken++]! & 0xff);
+        this.#unseen++;
       }
     }
     if (taken < bytes.length) this.#refused = true;
@@ -296,6 +306,7 @@ export class Uart16550 implements Device<UartState> {
 
   #readReceived(): number {
     const state = this.#state;
+    this.#unseen = 0;
     const entry = state.received.shift();
     if (entry !== undefined) {
       state.rbr = entry & 0xff;
@@ -309,6 +320,7 @@ export class Uart16550 implements Device<UartState> {
 
   /** Reading IIR takes back the transmitter's interrupt, and only when it is the one reported. [16550D] IIR */
   #readInterrupt(): number {
+    this.#unseen = 0;
     const due = this.#due();
     if (due === IIR.EMPTY) {
       this.#state.emptyPending = false;
@@ -319,6 +331,7 @@ export class Uart16550 implements Device<UartState> {
 
   #readLineStatus(): number {
     const state = this.#state;
+    this.#unseen = 0;
     const value = LSR.THRE | LSR.TEMT | state.errors |
       (state.received.length > 0 ? LSR.DR : 0) |
       (this.#fifos() && state.received.some((entry) => entry > 0xff) ? LSR.FIFO_ERROR : 0);
@@ -358,9 +371,19 @@ export class Uart16550 implements Device<UartState> {
     const state = this.#state;
     const enabled = (value & FCR.ENABLE) !== 0;
     const clear = enabled !== this.#fifos() || (enabled && (value & FCR.CLEAR_RECEIVED) !== 0);
-    if (clear) state.received = [];
+    if (clear) this.#clearReceiver();
     state.fcr = enabled ? value & FCR_KEPT : 0;
     if (clear) this.#restartTimeout();
+  }
+
+  #clearReceiver(): void {
+    const { received } = this.#state;
+    const unseen = received.slice(received.length - Math.min(this.#unseen, received.length));
+    this.#state.received = [];
+    this.#unseen = 0;
+    if (unseen.length === 0 || this.#returned === undefined) return;
+    this.#refused = true;
+    this.#returned(unseen.map((entry) => entry & 0xff));
   }
 
   /** A character, with its errors in bits 8 and up, comes out of the receiver's shift register. */

@@ -5,7 +5,7 @@ import { FakeClock, RecordedLine } from "../../hvm/testing/rig.ts";
 import { FCR, IER, IIR, LCR, LSR, MCR, MSR, Uart16550, UART_REG as REG } from "./uart16550.ts";
 import { UART_STATE } from "./uart16550_state.ts";
 
-function rig(options: { holdInput?: boolean } = {}) {
+function rig(options: { holdInput?: boolean; returned?: (bytes: readonly number[]) => void } = {}) {
   const clock = new FakeClock();
   const irq = new RecordedLine();
   const sent: number[] = [];
@@ -445,4 +445,22 @@ Deno.test("Uart16550 that holds input offers it to a guest that polls, not to on
   for (let i = 0; i < 20; i++) get(REG.LSR);
   assert.equal(readyCalls(), 1);
   assert.equal(uart.receive([1]), 1);
+});
+
+Deno.test("Uart16550 gives back what the guest cleared before it could see it, and only that", () => {
+  const returned: number[][] = [];
+  const { uart, put, get, readyCalls } = rig({ returned: (bytes) => returned.push([...bytes]) });
+  uart.receive([1]);
+  put(REG.FCR, FCR.ENABLE); // changing the mode empties both FIFOs
+  assert.deepEqual(returned, [[1]]);
+  assert.equal(readyCalls(), 1);
+  uart.receive([2, 3]);
+  assert.equal(get(REG.RBR), 2);
+  uart.receive([4]);
+  put(REG.FCR, FCR.ENABLE | FCR.CLEAR_RECEIVED);
+  assert.deepEqual(returned, [[1], [4]]);
+  uart.receive([5]);
+  get(REG.LSR);
+  put(REG.FCR, FCR.ENABLE | FCR.CLEAR_RECEIVED);
+  assert.deepEqual(returned, [[1], [4]]);
 });

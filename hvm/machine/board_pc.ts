@@ -23,7 +23,7 @@ import { PIIX4_REG, Piix4Pm, PMREGMISC } from "../../devices/pci/piix4_pm.ts";
 import { type Place, Placements } from "../../devices/pci/placement.ts";
 import { PCI_COMMAND, PCI_REG } from "../../devices/pci/regs.ts";
 import { PciRoot } from "../../devices/pci/root.ts";
-import { Uart16550 } from "../../devices/serial/uart16550.ts";
+import { Uart16550, type UartOptions } from "../../devices/serial/uart16550.ts";
 import { Pit8254 } from "../../devices/timer/pit8254.ts";
 import { Rtc } from "../../devices/timer/rtc.ts";
 import type { RtcState } from "../../devices/timer/rtc_state.ts";
@@ -64,6 +64,8 @@ export interface BoardOptions {
   readonly serialOutput: (byte: number) => void;
   /** The first serial port has room for input that it refused. */
   readonly serialReady: () => void;
+  /** Input of the first serial port that comes before all other, since the guest threw it away unseen. */
+  readonly serialReturned: (bytes: readonly number[]) => void;
   /** A byte of a debug console. */
   readonly debugOutput: (byte: number) => void;
   /** The guest is over, or wants to be. */
@@ -89,14 +91,19 @@ export class PcBoard {
       this.#rtc.load(battery);
       this.#rtc.resetPin();
     }
-    this.com1 = this.#serialPort(0, options.serialOutput, options.serialReady);
+    this.com1 = this.#serialPort(0, {
+      output: options.serialOutput,
+      ready: options.serialReady,
+      returned: options.serialReturned,
+      holdInput: true,
+    });
     const bridges = this.#pci();
     this.power = bridges.power;
     this.devices = [
       ...fabric.devices,
       ...this.#timers(),
       this.com1,
-      ...[1, 2, 3].map((index) => this.#serialPort(index, () => {}, () => {})),
+      ...[1, 2, 3].map((index) => this.#serialPort(index, { output: () => {} })),
       ...this.#keyboard(),
       ...this.#ports(),
       ...this.#firmware(),
@@ -119,11 +126,11 @@ export class PcBoard {
     return this.#rtc.save();
   }
 
-  #serialPort(index: number, output: (byte: number) => void, ready: () => void): Uart16550 {
+  #serialPort(index: number, far: Omit<UartOptions, "id" | "clock" | "irq">): Uart16550 {
     const { name, port, irq } = SERIAL_PORTS[index]!;
     const { clock, ports, fabric } = this.#options;
     const id = name.toLowerCase();
-    const uart = new Uart16550({ id, clock, irq: fabric.isaIrq(irq), output, ready, holdInput: true });
+    const uart = new Uart16550({ id, clock, irq: fabric.isaIrq(irq), ...far });
     ports.attach(port, uart.window, id);
     return uart;
   }

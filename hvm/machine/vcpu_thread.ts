@@ -105,6 +105,8 @@ class RunningMachine {
   readonly #tell: (message: ThreadMessage) => void;
   readonly #channel: Channel;
   readonly #clock = new MonotonicClock();
+  /** Input that goes to the first serial port before what is in the ring. */
+  readonly #again: number[] = [];
   #outcome: Outcome | undefined;
 
   constructor(
@@ -142,6 +144,7 @@ class RunningMachine {
       ...(battery === undefined ? {} : { battery }),
       serialOutput: (byte) => this.#output(byte),
       serialReady: () => this.#input(board),
+      serialReturned: (bytes) => this.#again.unshift(...bytes),
       debugOutput: (byte) => this.#debug(byte),
       end: (outcome) => this.#end(outcome),
     });
@@ -224,6 +227,8 @@ class RunningMachine {
   /** Gives the first serial port what it has room for. */
   #input(board: PcBoard): void {
     const { input } = this.#channel;
+    this.#again.splice(0, board.com1.receive(this.#again));
+    if (this.#again.length > 0) return;
     let taken: number;
     do {
       const waiting = input.peek(64);
