@@ -17,7 +17,7 @@ const ABSENT = new RegExp(
     "rstorssp|setssbsy|saveprevssp|clrssbsy|incssp.|wru?ss.", // CET
     "uiret|testui|clui|stui|senduipi|mcommit|xsusldtrk|xresldtrk|ptwrite", // user interrupts and others
     "aadd|aand|aor|axor|aes(?:enc|dec)(?:wide)?(?:128|256)kl|loadiwkey|encodekey.*|enqcmds?", // RAO-INT, Key Locker
-    "bl[cs].*|bextr|t1mskc|tzmsk|[ls]lwpcb|lwp.*", // TBM, LWP
+    "bl(?:c.*|sfill|sic)|t1mskc|tzmsk|[ls]lwpcb|lwp.*", // TBM, LWP
     "hreset|k(?:and|or|xor|not|mov|add|shift|unpck|test).*", // HRESET, AVX-512
     "v(?!er[rw]$|m(?:call|launch|resume|xoff|xon|func|run|mcall|load|save|read|write|ptrld|ptrst|clear)$).*", // AVX, XOP
   ].join("|") + ")$",

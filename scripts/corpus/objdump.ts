@@ -90,6 +90,7 @@ export function normalize(text: string, mode: number, bytes: Uint8Array, address
   if (MASK_TO_REGISTER.test(name)) operands[0] = low32(operands[0] ?? "");
   if (mode === 64 && isWide(bytes)) operands = operands.map((operand) => wideForm(name, operand));
   if (name === "mov") operands = sizedAddress(operands);
+  if (name === "xchg" && /^([er]?ax),\1$/.test(tail)) return "nop";
   if (name === "lddqu" || name === "invpcid") operands[1] = `xmmword ptr ${operands[1]}`;
   return `${prefix}${name}${operands.length > 0 ? " " : ""}${operands.join(", ")}`;
 }
@@ -194,6 +195,7 @@ function operandForm(operand: string, stringy: boolean): string {
     (_, base, digits) => `${base}-0x${(-BigInt.asIntN(64, BigInt(`0x${digits}`))).toString(16)}`,
   );
   form = form.replace(/\+[re]iz\*\d/, "").replace(/\[[re]iz\*\d\+/, "[");
+  form = form.replace(/\+0x0\]$/, "]");
   // An override that says what is so without it.
   return /\[[er]?[sb]p\b(?!\*)/.test(form) ? form.replace("ss:[", "[") : form.replace("ds:[", "[");
 }
