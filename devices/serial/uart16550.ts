@@ -166,8 +166,6 @@ export class Uart16550 implements Device<UartState> {
   #seen: number | undefined;
   readonly #holdInput: boolean;
   readonly #returned: ((bytes: readonly number[]) => void) | undefined;
-  /** Received characters since the guest looked at the receiver or its interrupt. */
-  #unseen = 0;
   /** The owner holds bytes that did not fit. */
   #refused = false;
 
@@ -194,7 +192,7 @@ export class Uart16550 implements Device<UartState> {
     if ((this.#state.mcr & MCR.LOOP) === 0 && this.#listens()) {
       while (taken < bytes.length && this.#state.received.length < this.#capacity()) {
         this.#arrive(bytes[taken++]! & 0xff);
-        this.#unseen++;
+        this.#state.unseen++;
       }
     }
     if (taken < bytes.length) this.#refused = true;
@@ -306,7 +304,7 @@ export class Uart16550 implements Device<UartState> {
 
   #readReceived(): number {
     const state = this.#state;
-    this.#unseen = 0;
+    state.unseen = 0;
     const entry = state.received.shift();
     if (entry !== undefined) {
       state.rbr = entry & 0xff;
@@ -320,7 +318,7 @@ export class Uart16550 implements Device<UartState> {
 
   /** Reading IIR takes back the transmitter's interrupt, and only when it is the one reported. [16550D] IIR */
   #readInterrupt(): number {
-    this.#unseen = 0;
+    this.#state.unseen = 0;
     const due = this.#due();
     if (due === IIR.EMPTY) {
       this.#state.emptyPending = false;
@@ -331,7 +329,7 @@ export class Uart16550 implements Device<UartState> {
 
   #readLineStatus(): number {
     const state = this.#state;
-    this.#unseen = 0;
+    this.#state.unseen = 0;
     const value = LSR.THRE | LSR.TEMT | state.errors |
       (state.received.length > 0 ? LSR.DR : 0) |
       (this.#fifos() && state.received.some((entry) => entry > 0xff) ? LSR.FIFO_ERROR : 0);
@@ -378,9 +376,9 @@ export class Uart16550 implements Device<UartState> {
 
   #clearReceiver(): void {
     const { received } = this.#state;
-    const unseen = received.slice(received.length - Math.min(this.#unseen, received.length));
+    const unseen = received.slice(received.length - Math.min(this.#state.unseen, received.length));
     this.#state.received = [];
-    this.#unseen = 0;
+    this.#state.unseen = 0;
     if (unseen.length === 0 || this.#returned === undefined) return;
     this.#refused = true;
     this.#returned(unseen.map((entry) => entry & 0xff));
@@ -519,5 +517,6 @@ function initial(): LiveState {
     emptyPending: false,
     timedOut: false,
     idlePolls: 0,
+    unseen: 0,
   };
 }

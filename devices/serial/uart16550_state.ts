@@ -32,6 +32,8 @@ export const UART_STATE = z.strictObject({
   timedOut: z.boolean(),
   /** Reads of LSR in a row that found no input, with nothing sent in between; counted up to 8. */
   idlePolls: within(0, 8),
+  /** Received characters since the guest looked at the receiver or its interrupt. */
+  unseen: within(0, 16),
   /** Nanoseconds until the character time-out strikes; null when it is not counting. */
   timeoutNs: z.nullable(within(0, Number.MAX_SAFE_INTEGER)),
 }).check(z.refine(
