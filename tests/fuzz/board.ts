@@ -9,6 +9,7 @@ import { Bus } from "../../hvm/io/bus.ts";
 import type { Width } from "../../hvm/io/device.ts";
 import { PcBoard } from "../../hvm/machine/board_pc.ts";
 import { buildFabric } from "../../hvm/machine/fabric.ts";
+import type { InterruptFabric } from "../../hvm/machine/interrupts.ts";
 import type { BoardShape } from "../../hvm/machine/layout.ts";
 import type { IrqchipMode } from "../../hvm/vendor/ops.ts";
 import type { Outcome } from "../../hvm/vcpu/outcome.ts";
@@ -25,6 +26,7 @@ export interface TestBoard {
   readonly ports: Bus;
   readonly memoryIo: Bus;
   readonly memory: GuestMemory;
+  readonly fabric: InterruptFabric;
   /** What the guest asked for, in order. */
   readonly outcomes: Outcome[];
   /** Levels and messages given to KVM. */
@@ -55,6 +57,7 @@ export function buildBoard(options: TestBoardOptions): TestBoard {
     setPinRoutes: () => {},
   };
   const outcomes: Outcome[] = [];
+  const fabric = buildFabric({ mode, shape, clock, ports, memoryIo, kernel });
   const board = new PcBoard({
     shape,
     clock,
@@ -62,15 +65,16 @@ export function buildBoard(options: TestBoardOptions): TestBoard {
     commandLine: "console=ttyS0",
     ports,
     memoryIo,
-    fabric: buildFabric({ mode, shape, clock, ports, memoryIo, kernel }),
+    fabric,
     kernelPit: mode === "kernel",
     epochMs,
     serialOutput: () => {},
     serialReady: () => {},
+    serialReturned: () => {},
     debugOutput: () => {},
     end: (outcome) => void outcomes.push(outcome),
   });
-  return { board, ports, memoryIo, memory, outcomes, kernelCalls };
+  return { board, ports, memoryIo, memory, fabric, outcomes, kernelCalls };
 }
 
 /** Random words of 32 bits, the same for the same seed. */
