@@ -144,12 +144,13 @@ export class Rtc implements Device<RtcState> {
     this.#restart(this.#updatesUntil(this.#now));
   }
 
-  /** The RESET# pin, which a PC pulls with every reset: interrupts off, time and RAM as they were. [146818] "RESET" */
+  /**
+   * The RESET# pin, which a PC pulls with every reset: interrupts off, time and RAM as they were. What a board does to the
+   * clock when the guest resets the machine; {@linkcode Rtc.reset} is power-on. [146818] "RESET"
+   */
   resetPin(): void {
     this.#catchUp();
-    this.#ram[RTC_REG.B]! &= ~(RTC_B.PIE | RTC_B.AIE | RTC_B.UIE | RTC_B.SQWE);
-    this.#ram[RTC_REG.C] = 0;
-    this.#nmiDisabled = true;
+    this.#disarm();
     this.#nmiDisable.set(true);
     this.#sync();
   }
@@ -172,6 +173,23 @@ export class Rtc implements Device<RtcState> {
   }
 
   load(state: RtcState): void {
+    this.#take(state);
+    // A host whose calendar was set back takes the guest's with it.
+    this.#restart(Math.min(state.anchorUpdate, this.#updatesUntil(this.#now)));
+  }
+
+  /**
+   * Power-on after another machine, or another life of this one, kept the battery: its time and RAM go on from a state of
+   * its clock, and everything else is as RESET# leaves it. No line moves on account of what was enabled then.
+   */
+  loadBattery(state: RtcState): void {
+    this.#take(state);
+    this.#index = this.#extendedIndex = 0;
+    this.#disarm();
+    this.#restart(this.#updatesUntil(this.#now));
+  }
+
+  #take(state: RtcState): void {
     this.#index = state.index;
     this.#extendedIndex = state.extendedIndex;
     this.#nmiDisabled = state.nmiDisabled;
@@ -180,8 +198,13 @@ export class Rtc implements Device<RtcState> {
     this.#divider = (state.dividerSeconds - this.#wallSeconds) * NS_PER_S + state.dividerNs - this.#wallNs;
     this.#anchorUpdate = state.anchorUpdate;
     this.#now = Math.floor(this.#clock.now());
-    // A host whose calendar was set back takes the guest's with it.
-    this.#restart(Math.min(state.anchorUpdate, this.#updatesUntil(this.#now)));
+  }
+
+  /** What RESET# does to the registers. [146818] "RESET" */
+  #disarm(): void {
+    this.#ram[RTC_REG.B]! &= ~(RTC_B.PIE | RTC_B.AIE | RTC_B.UIE | RTC_B.SQWE);
+    this.#ram[RTC_REG.C] = 0;
+    this.#nmiDisabled = true;
   }
 
   /** Goes on from where so many updates are accounted for: those that came since are due now, periodic ticks are not. */

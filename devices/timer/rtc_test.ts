@@ -317,3 +317,21 @@ Deno.test("Rtc follows the host's calendar across a save, with what the guest se
   assert.equal(later.irq.level, true);
   assert.equal(later.time(), "14:00:03");
 });
+
+Deno.test('Rtc takes over a battery: time and RAM go on, interrupts are off and no line moves [146818] "RESET"', () => {
+  const first = rig();
+  first.put(0x40, 0x5a);
+  first.put(RTC_REG.HOURS, 0x07);
+  first.put(RTC_REG.B, RTC_B.UIE | RTC_B.AIE | RTC_B.PIE | RTC_B.H24);
+  first.clock.advance(2e9);
+  assert.equal(first.irq.level, true);
+  const before = first.time();
+  const second = rig({ epochMs: EPOCH_MS + 3000 });
+  second.rtc.loadBattery(first.rtc.save());
+  assert.deepEqual(second.irq.changes, []);
+  assert.equal(before, "07:59:59");
+  assert.equal(second.time(), "08:00:00", "a second later by the host's calendar");
+  assert.equal(second.get(0x40), 0x5a);
+  assert.equal(second.get(RTC_REG.B), RTC_B.H24);
+  assert.equal(second.get(RTC_REG.C), 0);
+});
