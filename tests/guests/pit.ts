@@ -353,5 +353,5 @@ export const PIT_PROGRAMS: readonly GuestProgram[] = [
   guest("pit-one-shot", OURS, oneShot),
   guest("pit-port61", {}, port61),
   guest("pit-rate", {}, rate),
-  guest("pit-interrupt-rate", {}, interruptRate),
+  guest("pit-interrupt-rate", { timeoutS: 60 }, interruptRate),
 ];

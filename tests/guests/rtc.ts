@@ -183,14 +183,14 @@ function formats(g: Guest): void {
   g.equal("1 pm in 12-hour BCD", "eax", 0x81);
   write(g, RTC.B, B.SET | B.HOURS24 | B.BINARY);
   write(g, CENTURY, 20);
-  const fields = [[RTC.SECONDS, 58], [RTC.MINUTES, 59], [RTC.HOURS, 23], [RTC.DAY, 30], [RTC.MONTH, 11]];
+  const fields = [[RTC.SECONDS, 50], [RTC.MINUTES, 59], [RTC.HOURS, 23], [RTC.DAY, 30], [RTC.MONTH, 11]];
   for (const [index, value] of [...fields, [RTC.YEAR, 27], [RTC.DAY_OF_WEEK, 3]]) write(g, index!, value!);
   read(g, RTC.MINUTES);
   g.equal("binary minutes", "eax", 59);
   write(g, RTC.B, B.HOURS24 | B.BINARY);
   g.delayUs(1_200_000);
   read(g, RTC.SECONDS);
-  g.between("binary seconds count", "eax", 58, 59);
+  g.between("binary seconds count", "eax", 51, 59);
   read(g, RTC.HOURS);
   g.equal("binary hours", "eax", 23);
 }
@@ -295,7 +295,7 @@ export const RTC_PROGRAMS: readonly GuestProgram[] = [
   guest("rtc-time", {}, time),
   guest("rtc-rollover", {}, rollover),
   guest("rtc-formats", {}, formats),
-  guest("rtc-periodic", {}, periodic),
+  guest("rtc-periodic", { timeoutS: 60 }, periodic),
   guest("rtc-unacknowledged", {}, unacknowledged),
   guest("rtc-update", {}, update),
   guest("rtc-uip", { timeoutS: 40 }, updateInProgress),
