@@ -6,6 +6,12 @@
  */
 
 export { Uart16550, type UartOptions } from "./serial/uart16550.ts";
+export { IoApic, type IoApicOptions, type Redirection } from "./irq/ioapic.ts";
+export { Lapic, type LapicOptions } from "./irq/lapic.ts";
+export { ApicBus, type ApicTarget, type IpiMessage } from "./irq/lapic_ipi.ts";
+export { type BesidePage, lapicFromPage, lapicToPage, type PageFormat } from "./irq/lapic_page.ts";
+export type { TscPort } from "./irq/lapic_timer.ts";
+export { acceptMessage, type ApicMessage, LAPIC_WORDS, matchesDestination } from "./irq/lapic_words.ts";
 export { Pic8259, type PicOptions } from "./irq/pic8259.ts";
 export { Pit8254, type PitOptions } from "./timer/pit8254.ts";
 export { Rtc, type RtcOptions } from "./timer/rtc.ts";
@@ -26,6 +32,7 @@ export { Msi } from "./pci/msi.ts";
 export { type MsiSender, Msix, type MsixOptions } from "./pci/msix.ts";
 export { Piix3 } from "./pci/piix3.ts";
 export { Piix4Pm, type Piix4PmOptions } from "./pci/piix4_pm.ts";
-export { PirqRouter } from "./pci/pirq.ts";
+export { pirqOfPin, PirqRouter } from "./pci/pirq.ts";
 export { type Place, Placements } from "./pci/placement.ts";
+export { RegisterFile, type RegisterRow } from "./pci/register_file.ts";
 export { PciRoot } from "./pci/root.ts";

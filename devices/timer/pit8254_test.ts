@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { type Clock, type Timer, TimerQueue } from "../../hvm/base/clock.ts";
+import type { Clock } from "../../hvm/base/clock.ts";
 import { deviceContract } from "../../hvm/testing/device_contract.ts";
-import { FakeClock, RecordedLine } from "../../hvm/testing/rig.ts";
+import { FakeClock, MovingClock, RecordedLine } from "../../hvm/testing/rig.ts";
 import { Pit8254, PIT_HZ } from "./pit8254.ts";
 import { NMISC, PIT_REG } from "./pit8254_regs.ts";
 import { PIT_STATE } from "./pit8254_state.ts";
@@ -117,39 +117,24 @@ Deno.test("Pit8254 read-back latches the chosen counters only [8254] read-back c
   assert.deepEqual([get(0), get(0), get(1), get(1)], [990 & 0xff, 990 >> 8, 990 & 0xff, 990 >> 8]);
 });
 
-/** A clock of a host that can sleep through deadlines. */
-class HostClock implements Clock {
-  #now = 0;
-  readonly #queue = new TimerQueue();
-
-  now(): number {
-    return this.#now;
-  }
-
-  timer(fire: () => void): Timer {
-    return this.#queue.timer(fire);
-  }
-
+/** A clock that stands still until told, on a host that can sleep through deadlines. */
+function hostClock() {
+  const clock = new MovingClock(0);
   /** Time goes on while nothing runs, then what is due runs, late. */
-  stall(ns: number): void {
-    this.#now += ns;
-    this.#queue.run(this.#now);
-  }
-
-  advance(ns: number): void {
-    const end = this.#now + ns;
-    while (this.#queue.deadline() <= end) this.stall(Math.max(0, this.#queue.deadline() - this.#now));
-    this.#now = end;
-  }
+  const stall = (ns: number) => {
+    clock.pass(ns);
+    clock.run();
+  };
+  return { clock, stall };
 }
 
 Deno.test("Pit8254 owes ticks a late host missed and shows them a millisecond apart", () => {
-  const clock = new HostClock();
+  const { clock, stall } = hostClock();
   const { start, out0 } = rig(clock);
   start(0, 2, 11_932);
   clock.advance(102e6);
   assert.equal(out0.rises, 1 + 10, "the control word and ten periods of 10 ms");
-  clock.stall(50e6);
+  stall(50e6);
   assert.equal(out0.rises, 1 + 11, "152 ms: 15 were due");
   clock.advance(2.5e6);
   assert.equal(out0.rises, 1 + 13);
@@ -160,24 +145,24 @@ Deno.test("Pit8254 owes ticks a late host missed and shows them a millisecond ap
 });
 
 Deno.test("Pit8254 can be late by less than a period without a change of rate", () => {
-  const clock = new HostClock();
+  const { clock, stall } = hostClock();
   const { start, out0 } = rig(clock);
   start(0, 2, 11_932);
   for (let i = 0; i < 100; i++) {
-    clock.stall(9e6);
+    stall(9e6);
     clock.advance(3e6);
   }
   assert.equal(out0.rises, 1 + 119, "1200 ms");
 });
 
 Deno.test("Pit8254 holds an edge that comes late for a millisecond in mode 3", () => {
-  const clock = new HostClock();
+  const { clock, stall } = hostClock();
   const { start, out0 } = rig(clock);
   start(0, 3, 11_932);
   clock.advance(101e6);
   assert.equal(out0.level, true);
   // In the low half of the fourth period after: three rises are owed.
-  clock.stall(35e6);
+  stall(35e6);
   assert.equal(out0.rises, 1 + 11);
   assert.equal(out0.level, true, "an owed edge is shown although the wave is low");
   clock.advance(0.99e6);
@@ -192,10 +177,10 @@ Deno.test("Pit8254 holds an edge that comes late for a millisecond in mode 3", (
 });
 
 Deno.test("Pit8254 owes one second of ticks at most", () => {
-  const clock = new HostClock();
+  const { clock, stall } = hostClock();
   const { start, out0 } = rig(clock);
   start(0, 2, 11_932);
-  clock.stall(3600e9);
+  stall(3600e9);
   const before = out0.rises;
   clock.advance(10e9);
   const rises = out0.rises - before;

@@ -4,6 +4,7 @@ import type { Clock } from "../../hvm/base/clock.ts";
 import { type LineLog, runLockstep } from "../../hvm/testing/lockstep.ts";
 import { MovingClock, RecordedLine } from "../../hvm/testing/rig.ts";
 import { lateSteps } from "../_late_steps.ts";
+import { rtcRegisters } from "./_rtc_rig.ts";
 import { Rtc } from "./rtc.ts";
 import { DIVIDER, RTC_A, RTC_B, RTC_C, RTC_REG } from "./rtc_regs.ts";
 
@@ -14,15 +15,7 @@ const EPOCH_MS = 1_708_732_797_250;
 
 function rig(clock: Clock, irq: { set(level: boolean): void }, epochMs = EPOCH_MS) {
   const rtc = new Rtc({ clock, epochMs, irq });
-  // The index port has nothing to do with time: selecting a register is no look at the clock.
-  const put = (reg: number, value: number) => {
-    rtc.ports.write(0, 1, reg);
-    rtc.ports.write(1, 1, value);
-  };
-  const get = (reg: number) => {
-    rtc.ports.write(0, 1, reg);
-    return rtc.ports.read(1, 1);
-  };
+  const { put, get } = rtcRegisters(rtc);
   return { rtc, put, get };
 }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { deviceContract } from "../../hvm/testing/device_contract.ts";
 import { FakeClock, RecordedLine } from "../../hvm/testing/rig.ts";
+import { rtcRegisters } from "./_rtc_rig.ts";
 import { Rtc } from "./rtc.ts";
 import { INDEX_NMI_DISABLE, RTC_A, RTC_B, RTC_C, RTC_D, RTC_REG } from "./rtc_regs.ts";
 import { RTC_STATE } from "./rtc_state.ts";
@@ -23,14 +24,7 @@ function rig(options: { clock?: FakeClock; epochMs?: number; cmos?: Uint8Array }
     nmiDisable,
     ...(cmos === undefined ? {} : { cmos }),
   });
-  const put = (reg: number, value: number) => {
-    rtc.ports.write(0, 1, reg);
-    rtc.ports.write(1, 1, value);
-  };
-  const get = (reg: number) => {
-    rtc.ports.write(0, 1, reg);
-    return rtc.ports.read(1, 1);
-  };
+  const { put, get } = rtcRegisters(rtc);
   const time = () =>
     [RTC_REG.HOURS, RTC_REG.MINUTES, RTC_REG.SECONDS].map((reg) => get(reg).toString(16).padStart(2, "0"))
       .join(":");

@@ -89,6 +89,16 @@ export class MovingClock implements Clock {
   run(): boolean {
     return this.#queue.run(this.#now);
   }
+
+  /** Time passes, and each timer runs at its deadline. */
+  advance(ns: number): void {
+    const end = this.#now + ns;
+    while (this.#queue.deadline() <= end) {
+      this.#now = Math.max(this.#now, this.#queue.deadline());
+      this.run();
+    }
+    this.#now = end;
+  }
 }
 
 /** A line that records its changes. */
