@@ -37,8 +37,6 @@ export interface Probe {
   readonly quirks: readonly Quirk[];
   /** Features CPUID must not show here. */
   readonly hiddenFeatures: readonly FeatureName[];
-  /** What KVM can offer. */
-  readonly supportedCpuid: readonly CpuidEntry[];
   /** What KVM answers for each capability that is there. */
   readonly capabilities: Readonly<Partial<Record<CapName, number>>>;
 }
@@ -84,9 +82,22 @@ export function probe(
       reason: reasonFor(vendor, request),
       quirks: quirksOf(vendor),
       hiddenFeatures: HOST_POLICY[vendor].hiddenFeatures,
-      supportedCpuid: system.supportedCpuid(),
       capabilities: readCapabilities(system),
     };
+  } finally {
+    system.close();
+  }
+}
+
+/**
+ * The CPUID leaves KVM can offer. Where the host is itself a guest this takes milliseconds, so it is asked for by the
+ * thread that needs it.
+ * @throws {HostError}
+ */
+export function supportedCpuid(device?: string): CpuidEntry[] {
+  const system = KvmSystem.open(device);
+  try {
+    return system.supportedCpuid();
   } finally {
     system.close();
   }

@@ -24,7 +24,7 @@ import { emptyExit } from "./kvm_exits.ts";
 import { attachMachine, closeMachine, createMachine, type KvmMachine } from "./kvm_machine.ts";
 import { setCpuid } from "./kvm_shared.ts";
 import type { Exit, IrqchipMode, VendorCaps, VendorOps } from "./ops.ts";
-import { probe } from "./probe.ts";
+import { probe, supportedCpuid } from "./probe.ts";
 import { kvmTableFor } from "./table.ts";
 import type { MsrRange } from "../kvm/vm_extras.ts";
 
@@ -154,7 +154,7 @@ export function setVector16(guest: Guest, vector: number, handler: string): void
 /** Builds the machine and puts `program` at its start address. */
 export function guest(program: (a: Asm) => void, options: GuestOptions = {}): Guest {
   const mode = options.mode ?? "real";
-  const { vendor, caps, supportedCpuid } = hostProbe();
+  const { vendor, caps } = hostProbe();
   const ops = kvmTableFor({ ...caps, ...options.caps });
   const system = KvmSystem.open();
   const handle = createMachine(system, {
@@ -175,7 +175,8 @@ export function guest(program: (a: Asm) => void, options: GuestOptions = {}): Gu
   ram.set(labels.assemble(), AT.CODE);
   fillTables(ram);
   const cpu = ops.construct(machine, 0);
-  setCpuid(cpu, options.cpuid?.(supportedCpuid) ?? supportedCpuid);
+  const supported = supportedCpuid();
+  setCpuid(cpu, options.cpuid?.(supported) ?? supported);
   ops.writeState(cpu, startState(mode));
   // A guest that never exits fails its test in place of hanging it; tests with alarms of their own move this one.
   cpu.kick.setAlarm(monotonicNs() + GUARD_NS);
