@@ -119,6 +119,10 @@ export function path(text: string): Term {
 
 /** An integer in its shortest form. @param value 0 to 2^64 - 1 */
 export function integer(value: number | bigint): Term {
+  // Nearly all are small, and this is on the way to the start of every guest.
+  if (typeof value === "number" && value > 1 && value <= 0xffff && Number.isInteger(value)) {
+    return value <= 0xff ? Uint8Array.of(OP.BYTE, value) : Uint8Array.of(OP.WORD, value & 0xff, value >> 8);
+  }
   const whole = BigInt(value);
   if (whole === 0n) return join(OP.ZERO);
   if (whole === 1n) return join(OP.ONE);

@@ -80,6 +80,7 @@ class Run {
   readonly #starting = new AbortController();
   #machine: MachineHandle | undefined;
   #stopped: StopReason | undefined;
+  #signals: Disposable | undefined;
 
   constructor(parts: RunParts) {
     this.#parts = parts;
@@ -92,11 +93,9 @@ class Run {
   }
 
   async toEnd(config: MachineConfig): Promise<RunEnd> {
-    using _signals = onStopSignals(
-      (signal) => this.#stop(STOP_REASON[signal]),
-      // Whoever asks twice does not want to wait.
-      (signal) => Deno.exit(signalStatus(signal)),
-    );
+    // Fetching has something to clean up from the first moment on. Any other start leaves nothing when it is killed, and
+    // listening takes time that a short run would notice.
+    if (config.kernel.kind === "debian") this.#listen();
     try {
       return await this.#startAndWait(config);
     } catch (error) {
@@ -104,7 +103,18 @@ class Run {
         return notStarted(error);
       }
       return { end: "stopped", reason: this.#stopped, stats: { wallMs: 0, exits: 0, counts: {} } };
+    } finally {
+      this.#signals?.[Symbol.dispose]();
     }
+  }
+
+  /** Turns signals into a clean stop, from now on. */
+  #listen(): void {
+    this.#signals ??= onStopSignals(
+      (signal) => this.#stop(STOP_REASON[signal]),
+      // Whoever asks twice does not want to wait.
+      (signal) => Deno.exit(signalStatus(signal)),
+    );
   }
 
   /** Says how the run ended, where that needs words. */
@@ -129,6 +139,7 @@ class Run {
       },
     );
     this.#machine = machine;
+    this.#listen();
     this.engine = { engine: machine.engine };
     if (this.#stopped !== undefined) void machine.stop(this.#stopped);
     this.#parts.messages.say(`${machine.engine.why}; irqchip ${machine.engine.irqchip}`);

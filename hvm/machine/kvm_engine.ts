@@ -5,6 +5,7 @@
 
 import { addCoalescedZone, setGsiRouting } from "../kvm/vm_extras.ts";
 import { CoalescedRing } from "../kvm/coalesced.ts";
+import type { CpuidEntry } from "../kvm/cpuid_list.ts";
 import type { KickHandle } from "../kvm/kick.ts";
 import { tscKhz } from "../kvm/vcpu_state.ts";
 import { KvmSystem } from "../kvm/system.ts";
@@ -18,7 +19,7 @@ import type { KvmCpu } from "../vendor/kvm_cpu.ts";
 import { attachMachine, closeMachine, createMachine, type KvmMachineHandle } from "../vendor/kvm_machine.ts";
 import { setCpuid } from "../vendor/kvm_shared.ts";
 import type { Exit, IrqchipMode, VendorCaps, VendorOps } from "../vendor/ops.ts";
-import type { Probe } from "../vendor/probe.ts";
+import { type Probe, supportedCpuid } from "../vendor/probe.ts";
 import { kvmTableFor } from "../vendor/table.ts";
 import { cpuidFor, type CpuidRequest } from "../x86/cpuid.ts";
 import type { KernelInterrupts } from "./interrupts.ts";
@@ -83,6 +84,13 @@ export interface EngineThread<V> {
   /** Gives batched writes to the buses, in the order they were made. */
   drain(ports: Bus, memoryIo: Bus): void;
   close(): void;
+}
+
+let supported: CpuidEntry[] | undefined;
+
+/** The CPUID leaves KVM offers, asked for once in a thread. @throws {HostError} */
+export function supportedLeaves(): readonly CpuidEntry[] {
+  return supported ??= supportedCpuid();
 }
 
 /**

@@ -186,7 +186,6 @@ export class GuestMachine {
       machine: this.#handle!,
       caps: probe.caps,
       cpuid: {
-        supported: probe.supportedCpuid,
         model: this.#config.cpu,
         userApic: irqchip === "user",
         tscDeadline: (probe.capabilities.TSC_DEADLINE_TIMER ?? 0) !== 0,

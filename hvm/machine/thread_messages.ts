@@ -26,8 +26,8 @@ export interface RunRequest {
   readonly ram: GuestRam;
   readonly machine: KvmMachineHandle;
   readonly caps: VendorCaps;
-  /** What CPUID is to show; the rate of the time stamp counter is the processor's own. */
-  readonly cpuid: Omit<CpuidRequest, "tscKhz">;
+  /** What CPUID is to show; what the engine supports and the rate of the time stamp counter the thread asks for itself. */
+  readonly cpuid: Omit<CpuidRequest, "supported" | "tscKhz">;
   readonly shape: BoardShape;
   readonly entry: CpuState;
   /** The host's calendar now: milliseconds since 1970. */

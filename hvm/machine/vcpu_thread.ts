@@ -9,6 +9,7 @@
  * @module
  */
 
+import { HostError } from "../base/errors.ts";
 import { Trace } from "../base/trace.ts";
 import { viewGuestRam } from "../host/guest_ram.ts";
 import { MonotonicClock } from "../host/monotonic.ts";
@@ -21,7 +22,7 @@ import type { Outcome } from "../vcpu/outcome.ts";
 import { PcBoard } from "./board_pc.ts";
 import { Channel } from "./channel.ts";
 import { buildFabric } from "./fabric.ts";
-import { type EngineThread, openKvmThread } from "./kvm_engine.ts";
+import { type EngineThread, openKvmThread, supportedLeaves } from "./kvm_engine.ts";
 import { type RunRequest, type ThreadMessage, VCPU_WORKER } from "./thread_messages.ts";
 
 /** One past the last port. */
@@ -61,6 +62,17 @@ if (scope.name === VCPU_WORKER && typeof WorkerGlobalScope !== "undefined") {
   scope.onmessage = ({ data }) =>
     scope.postMessage(runMachine(data, (message) => scope.postMessage(message)));
   scope.postMessage({ type: "ready" });
+  warmUp();
+}
+
+/** Does what every run needs while the main thread still reads files. */
+function warmUp(): void {
+  try {
+    supportedLeaves();
+  } catch (error) {
+    // Without KVM the main thread says so; here nobody has asked yet.
+    if (!(error instanceof HostError)) throw error;
+  }
 }
 
 /** Builds a machine, runs it to its end and takes it apart. Failures of the host become an outcome too. */
@@ -73,7 +85,8 @@ function runMachine(request: RunRequest, tell: (message: ThreadMessage) => void)
   let outcome: Outcome;
   try {
     const memory = viewGuestRam(request.ram);
-    engine = openKvmThread(request.machine, request.caps, request.cpuid, memory) as EngineThread<unknown>;
+    const cpuid = { ...request.cpuid, supported: supportedLeaves() };
+    engine = openKvmThread(request.machine, request.caps, cpuid, memory) as EngineThread<unknown>;
     machine = new RunningMachine(request, engine, trace, tell);
     outcome = machine.run();
   } catch (error) {
