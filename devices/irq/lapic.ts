@@ -19,14 +19,14 @@ import type { Clock } from "../../hvm/base/clock.ts";
 import type { Line } from "../../hvm/base/line.ts";
 import type { Device, Window } from "../../hvm/io/device.ts";
 import { DELIVERY, type InterruptMessage } from "../../hvm/io/msi.ts";
+import { LapicIdentity } from "./lapic_identity.ts";
 import { type ApicTarget, classifyCommand, COMMAND, type IpiMessage, messageOf } from "./lapic_ipi.ts";
 import { LapicLvt } from "./lapic_lvt.ts";
 import {
-  APIC_BASE,
-  APIC_BASE_ADDRESS,
   ESR,
   ICR,
   ICR_WRITABLE,
+  isReadOnly,
   LAPIC_BYTES,
   LAPIC_MSR,
   LAPIC_REG,
@@ -34,6 +34,7 @@ import {
   LVT,
   LVT_ENTRIES,
   LVT_INDEX,
+  lvtIndexOf,
   MSR_ICR,
   SHORTHAND,
   SVR,
@@ -57,6 +58,7 @@ import {
   saveWords,
   takeEvent,
   WORD,
+  wordOf,
 } from "./lapic_words.ts";
 import { checkApicBase, checkX2apicWrite, isX2apicReadable } from "./lapic_x2apic.ts";
 
@@ -97,13 +99,10 @@ export class Lapic implements Device<LapicState>, ApicTarget {
 
   readonly #options: LapicOptions;
   readonly #words: Int32Array;
+  readonly #identity: LapicIdentity;
   readonly #vectors: LapicVectors;
   readonly #lvt: LapicLvt;
   readonly #timer: LapicTimer;
-  #apicBase = 0;
-  #ldr = 0;
-  /** The model, the top four bits of DFR. */
-  #dfr = 0xf;
   #svr = 0;
   #esr = 0;
   #icrLow = 0;
@@ -116,6 +115,7 @@ export class Lapic implements Device<LapicState>, ApicTarget {
     this.apicId = options.apicId;
     this.#options = options;
     this.#words = options.words;
+    this.#identity = new LapicIdentity(options.words, options.apicId);
     this.#vectors = new LapicVectors(options.words);
     this.#lvt = new LapicLvt({
       words: options.words,
@@ -163,11 +163,9 @@ export class Lapic implements Device<LapicState>, ApicTarget {
   save(): LapicState {
     const timer = this.#timer.save(); // first: an expiry that is due now still sets its vector
     return {
-      apicBase: this.#apicBase,
+      ...this.#identity.save(),
       ...saveWords(this.#words),
       tpr: this.#vectors.tpr,
-      ldr: this.#ldr,
-      dfr: this.#dfr,
       svr: this.#svr,
       esr: this.#esr,
       icrLow: this.#icrLow,
@@ -181,16 +179,13 @@ export class Lapic implements Device<LapicState>, ApicTarget {
   }
 
   load(state: LapicState): void {
-    this.#apicBase = state.apicBase;
-    this.#ldr = state.ldr;
-    this.#dfr = state.dfr;
     this.#svr = state.svr;
     this.#esr = state.esr;
     this.#icrLow = state.icrLow;
     this.#icrHigh = state.icrHigh;
     this.#waitingForSipi = state.waitingForSipi;
     loadWords(this.#words, state);
-    this.#publish();
+    this.#identity.load(state, (state.svr & SVR.ENABLE) !== 0);
     this.#vectors.restart(state.tpr);
     this.#lvt.load(state.lint0, state.lint1, state.lvt);
     const timer = this.#lvt.entry(LVT_INDEX.TIMER);
@@ -249,7 +244,7 @@ export class Lapic implements Device<LapicState>, ApicTarget {
    */
   takeInit(): boolean {
     if (!takeEvent(this.#words, APIC_EVENT.INIT)) return false;
-    this.#waitingForSipi = (this.#flags & APIC_BASE.BSP) === 0;
+    this.#waitingForSipi = !this.#identity.bsp;
     this.#resetRegisters();
     return true;
   }
@@ -285,7 +280,7 @@ export class Lapic implements Device<LapicState>, ApicTarget {
 
   /** LINT0 passes the PIC's interrupts: as ExtINT, or as the INTR pin while the APIC is disabled. */
   get acceptsExtInt(): boolean {
-    return !this.#hardwareEnabled || this.#lvt.passesExtInt(0);
+    return !this.#identity.enabled || this.#lvt.passesExtInt(0);
   }
 
   /** The task priority class, which is CR8. [SDM] 11.8.6.1 */
@@ -312,7 +307,7 @@ export class Lapic implements Device<LapicState>, ApicTarget {
 
   /** IA32_APIC_BASE. */
   get apicBase(): bigint {
-    return BigInt(this.#apicBase);
+    return BigInt(this.#identity.base);
   }
 
   /** RDMSR of IA32_APIC_BASE, IA32_TSC_DEADLINE and 800h to 83Fh. @returns undefined where it takes #GP. */
@@ -321,7 +316,7 @@ export class Lapic implements Device<LapicState>, ApicTarget {
     if (msr === LAPIC_MSR.TSC_DEADLINE) {
       return this.#options.tsc === undefined ? undefined : this.#timer.deadline;
     }
-    const offset = this.#x2apicOffset(msr);
+    const offset = this.#identity.x2apicOffset(msr);
     if (!isX2apicReadable(offset)) return undefined;
     if (msr === MSR_ICR) return BigInt(this.#icrHigh) << 32n | BigInt(this.#icrLow);
     return BigInt(this.#readRegister(offset));
@@ -335,7 +330,7 @@ export class Lapic implements Device<LapicState>, ApicTarget {
       this.#timer.deadline = value;
       return true;
     }
-    const offset = this.#x2apicOffset(msr);
+    const offset = this.#identity.x2apicOffset(msr);
     if (!checkX2apicWrite(offset, value, this.#lvt.writable)) return false;
     if (msr === MSR_ICR) {
       this.#icrHigh = Number(value >> 32n);
@@ -349,36 +344,12 @@ export class Lapic implements Device<LapicState>, ApicTarget {
     return true;
   }
 
-  /** IA32_APIC_BASE below its address. */
-  get #flags(): number {
-    return this.#apicBase % 0x1000;
-  }
-
-  get #hardwareEnabled(): boolean {
-    return (this.#flags & APIC_BASE.ENABLE) !== 0;
-  }
-
-  get #x2apic(): boolean {
-    return (this.#flags & APIC_BASE.X2APIC) !== 0;
-  }
-
-  /** Where the memory window is, undefined when there is none. */
-  get #memoryBase(): number | undefined {
-    return this.#hardwareEnabled && !this.#x2apic ? this.#apicBase - this.#flags : undefined;
-  }
-
-  /** The register an x2APIC MSR stands for, -1 for other MSRs and in other modes. */
-  #x2apicOffset(msr: number): number {
-    const isOne = this.#x2apic && msr >= LAPIC_MSR.X2APIC_FIRST && msr <= LAPIC_MSR.X2APIC_LAST;
-    return isOne ? (msr - LAPIC_MSR.X2APIC_FIRST) * 16 : -1;
-  }
-
   #hasEvent(event: number): boolean {
     return (Atomics.load(this.#words, WORD.EVENTS) & event) !== 0;
   }
 
   #powerOn(): void {
-    this.#apicBase = APIC_BASE_ADDRESS + APIC_BASE.ENABLE + (this.#options.bsp ? APIC_BASE.BSP : 0);
+    this.#identity.powerOn(this.#options.bsp);
     this.#waitingForSipi = !this.#options.bsp;
     Atomics.store(this.#words, WORD.EVENTS, 0);
     Atomics.store(this.#words, WORD.SIPI_VECTOR, 0);
@@ -388,42 +359,20 @@ export class Lapic implements Device<LapicState>, ApicTarget {
 
   /** What power-on and INIT both do; identification and IA32_APIC_BASE stay. [SDM] 11.4.7.1, 11.4.7.3 */
   #resetRegisters(): void {
-    this.#ldr =
-      this.#esr =
-      this.#icrLow =
-      this.#icrHigh =
-        0;
-    this.#dfr = 0xf;
+    this.#esr = this.#icrLow = this.#icrHigh = 0;
     this.#svr = SVR.VECTOR;
     Atomics.store(this.#words, WORD.ERRORS, 0);
     takeEvent(this.#words, APIC_EVENT.EXT_INT);
     this.#vectors.reset();
     this.#lvt.reset();
     this.#timer.reset();
-    this.#publish();
+    this.#identity.reset();
   }
 
   /** Tells the board after what was not a guest's doing, or may have moved the window. */
   #announce(): void {
-    this.#options.moved?.(this.#memoryBase);
+    this.#options.moved?.(this.#identity.memoryBase);
     this.#options.changed();
-  }
-
-  /** Writes into the shared words what other threads need to tell whether a message is for us. */
-  #publish(): void {
-    const mode = this.#hardwareEnabled
-      ? APIC_MODE.ENABLED | (this.#x2apic ? APIC_MODE.X2APIC : 0) |
-        ((this.#svr & SVR.ENABLE) !== 0 ? APIC_MODE.SOFTWARE_ENABLED : 0)
-      : 0;
-    Atomics.store(this.#words, WORD.ID, this.apicId);
-    Atomics.store(this.#words, WORD.LDR, this.#logicalId);
-    Atomics.store(this.#words, WORD.DFR, this.#dfr << 28);
-    Atomics.store(this.#words, WORD.MODE, mode);
-  }
-
-  /** The logical destination register; in x2APIC mode cluster and bit of the identification. [SDM] 11.12.10.2 */
-  get #logicalId(): number {
-    return this.#x2apic ? (this.apicId >>> 4 << 16 | 1 << (this.apicId & 15)) >>> 0 : this.#ldr;
   }
 
   #offerPending(): void {
@@ -443,13 +392,18 @@ export class Lapic implements Device<LapicState>, ApicTarget {
     if (noteError(this.#words, error)) this.#lvt.deliver(LVT_INDEX.ERROR);
   }
 
+  /** The registers answer in memory: xAPIC mode. */
+  get #hasMemory(): boolean {
+    return this.#identity.enabled && !this.#identity.x2apic;
+  }
+
   #readMemory(offset: number): number {
-    if (this.#memoryBase === undefined) return 0xffffffff;
+    if (!this.#hasMemory) return 0xffffffff;
     return offset % 16 === 0 ? this.#readRegister(offset) : 0;
   }
 
   #writeMemory(offset: number, value: number): void {
-    if (this.#memoryBase === undefined || offset % 16 !== 0) return;
+    if (!this.#hasMemory || offset % 16 !== 0) return;
     if (offset === LAPIC_REG.ICR_HIGH) {
       this.#icrHigh = (value & 0xff000000) >>> 0;
     } else if (offset === LAPIC_REG.ICR_LOW) {
@@ -463,7 +417,7 @@ export class Lapic implements Device<LapicState>, ApicTarget {
   #readRegister(offset: number): number {
     switch (offset) {
       case LAPIC_REG.ID:
-        return this.#x2apic ? this.apicId : (this.apicId & 0xff) * 0x1000000;
+        return this.#identity.idRegister;
       case LAPIC_REG.VERSION:
         return LAPIC_VERSION;
       case LAPIC_REG.TPR:
@@ -471,9 +425,9 @@ export class Lapic implements Device<LapicState>, ApicTarget {
       case LAPIC_REG.PPR:
         return this.priority;
       case LAPIC_REG.LDR:
-        return this.#logicalId;
+        return this.#identity.ldr;
       case LAPIC_REG.DFR:
-        return (this.#dfr << 28 | 0x0fffffff) >>> 0;
+        return this.#identity.dfr;
       case LAPIC_REG.SVR:
         return this.#svr;
       case LAPIC_REG.ESR:
@@ -509,11 +463,11 @@ export class Lapic implements Device<LapicState>, ApicTarget {
       case LAPIC_REG.EOI:
         return this.#endOfInterrupt();
       case LAPIC_REG.LDR:
-        this.#ldr = (value & 0xff000000) >>> 0;
-        return this.#publish();
+        this.#identity.ldr = value;
+        return;
       case LAPIC_REG.DFR:
-        this.#dfr = value >>> 28;
-        return this.#publish();
+        this.#identity.dfr = value;
+        return;
       case LAPIC_REG.SVR:
         return this.#writeSvr(value);
       case LAPIC_REG.ESR:
@@ -548,8 +502,9 @@ export class Lapic implements Device<LapicState>, ApicTarget {
   #writeSvr(value: number): void {
     this.#timer.settle();
     this.#svr = value & (SVR.VECTOR | SVR.ENABLE | SVR.SUPPRESS_EOI);
-    this.#publish();
-    if ((this.#svr & SVR.ENABLE) !== 0) return;
+    const enabled = (this.#svr & SVR.ENABLE) !== 0;
+    this.#identity.softwareEnabled = enabled;
+    if (enabled) return;
     this.#lvt.maskAll();
     this.#configureTimer();
   }
@@ -579,39 +534,19 @@ export class Lapic implements Device<LapicState>, ApicTarget {
       this.#accepted(acceptVector(this.#words, low & ICR.VECTOR, false));
       return;
     }
-    const wide = this.#x2apic;
+    const wide = this.#identity.x2apic;
     this.#options.send(messageOf(low, wide ? this.#icrHigh : this.#icrHigh >>> 24, wide, this.apicId));
   }
 
   /** IA32_APIC_BASE: what an APIC held is lost when it is disabled. [SDM] 11.4.3, 11.12.5 */
   #writeApicBase(value: bigint): boolean {
     const { x2apic = true, physicalBits = 40 } = this.#options;
-    if (!checkApicBase(this.#flags, value, { x2apic, physicalBits })) return false;
-    const wasEnabled = this.#hardwareEnabled;
-    this.#apicBase = Number(value);
-    if (wasEnabled && !this.#hardwareEnabled) this.#resetRegisters();
-    this.#publish();
+    const identity = this.#identity;
+    if (!checkApicBase(identity.flags, value, { x2apic, physicalBits })) return false;
+    const wasEnabled = identity.enabled;
+    identity.base = Number(value);
+    if (wasEnabled && !identity.enabled) this.#resetRegisters();
     this.#announce();
     return true;
   }
-}
-
-/** The word of a register of ISR, TMR or IRR. */
-function wordOf(offset: number): number {
-  if (offset >= LAPIC_REG.IRR) return WORD.IRR + (offset - LAPIC_REG.IRR) / 16;
-  if (offset >= LAPIC_REG.TMR) return WORD.TMR + (offset - LAPIC_REG.TMR) / 16;
-  return WORD.ISR + (offset - LAPIC_REG.ISR) / 16;
-}
-
-/** The LVT entry at an offset, -1 for none. */
-function lvtIndexOf(offset: number): number {
-  const index = (offset - LAPIC_REG.LVT_TIMER) / 16;
-  return index >= 0 && index < LVT_ENTRIES ? index : -1;
-}
-
-/** Registers whose writes do nothing and are no error. */
-function isReadOnly(offset: number): boolean {
-  return offset === LAPIC_REG.ID || offset === LAPIC_REG.VERSION || offset === LAPIC_REG.APR ||
-    offset === LAPIC_REG.PPR || offset === LAPIC_REG.RRD || offset === LAPIC_REG.CURRENT_COUNT ||
-    (offset >= LAPIC_REG.ISR && offset < LAPIC_REG.ESR);
 }

@@ -123,3 +123,16 @@ export const DIVIDE_WRITABLE = 0x0b;
 
 /** Vectors below this are illegal. [SDM] 11.5.2 */
 export const FIRST_VECTOR = 16;
+
+/** The LVT entry at a memory offset, -1 for none. */
+export function lvtIndexOf(offset: number): number {
+  const index = (offset - LAPIC_REG.LVT_TIMER) / 16;
+  return index >= 0 && index < LVT_ENTRIES ? index : -1;
+}
+
+/** True for registers whose writes do nothing and are no error. */
+export function isReadOnly(offset: number): boolean {
+  return offset === LAPIC_REG.ID || offset === LAPIC_REG.VERSION || offset === LAPIC_REG.APR ||
+    offset === LAPIC_REG.PPR || offset === LAPIC_REG.RRD || offset === LAPIC_REG.CURRENT_COUNT ||
+    (offset >= LAPIC_REG.ISR && offset < LAPIC_REG.ESR);
+}

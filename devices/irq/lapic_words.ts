@@ -11,7 +11,7 @@
  */
 
 import { DELIVERY, type InterruptMessage } from "../../hvm/io/msi.ts";
-import { type ESR, FIRST_VECTOR } from "./lapic_regs.ts";
+import { type ESR, FIRST_VECTOR, LAPIC_REG } from "./lapic_regs.ts";
 import type { LapicState } from "./lapic_state.ts";
 
 /** How many words a local APIC needs. */
@@ -36,6 +36,13 @@ export const WORD = {
   /** Errors since the error status register was last written. */
   ERRORS: 31,
 } as const;
+
+/** The word of a register of ISR, TMR or IRR at its memory offset. */
+export function wordOf(offset: number): number {
+  if (offset >= LAPIC_REG.IRR) return WORD.IRR + (offset - LAPIC_REG.IRR) / 16;
+  if (offset >= LAPIC_REG.TMR) return WORD.TMR + (offset - LAPIC_REG.TMR) / 16;
+  return WORD.ISR + (offset - LAPIC_REG.ISR) / 16;
+}
 
 /** Events without a vector. */
 export const APIC_EVENT = { NMI: 1 << 0, INIT: 1 << 1, STARTUP: 1 << 2, EXT_INT: 1 << 3 } as const;
