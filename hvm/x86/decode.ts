@@ -14,7 +14,8 @@
 
 import { type Insn, NO_REGISTER, PREFIX, SEG } from "./insn.ts";
 import { decodeAddress16, decodeAddress32 } from "./_decode_address.ts";
-import { CELL_MODRM, CELL_SHIFT, FORM, IMMEDIATE, type Isa, isa, SELECT } from "./isa_build.ts";
+import { isa } from "./isa_build.ts";
+import { CELL_MODRM, CELL_SHIFT, FORM, IMMEDIATE, type Isa, SELECT } from "./isa_tables.ts";
 
 /** The record holds the instruction. */
 export const OK = 0;

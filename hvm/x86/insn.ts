@@ -9,7 +9,8 @@
  */
 
 import { CLASSES, type InsnClass, TRAIT } from "./isa.ts";
-import { ACCESS, isa } from "./isa_build.ts";
+import { isa } from "./isa_build.ts";
+import { ACCESS } from "./isa_tables.ts";
 import { ISA_FEATURE } from "./isa_features.ts";
 import { type OperandCode, type OperandWidth, SOURCE, type Source, WIDTH } from "./isa_operands.ts";
 
@@ -43,7 +44,7 @@ export class Insn {
   mode = 16;
   /** In bytes, 1 to 15; what was consumed when decoding failed. */
   length = 0;
-  /** The row's number in the tables of isa_build.ts; 0 when decoding failed. */
+  /** The row's number in the tables of {@linkcode isa}; 0 when decoding failed. */
   row = 0;
   /** Bits of {@linkcode PREFIX}. */
   prefixes = 0;

@@ -21,7 +21,7 @@ import {
   traitsOf,
 } from "./insn.ts";
 import { TRAIT } from "./isa.ts";
-import { ACCESS } from "./isa_build.ts";
+import { ACCESS } from "./isa_tables.ts";
 import { RFLAGS } from "./state.ts";
 
 const insn = new Insn();

@@ -63,6 +63,7 @@ export const CLASSES = [
   "mmx",
   "sse",
 ] as const;
+/** The name of a class. */
 export type InsnClass = typeof CLASSES[number];
 
 /** What else is to be known of an instruction before it is executed. */

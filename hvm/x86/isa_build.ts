@@ -6,104 +6,13 @@
  * @module
  */
 
+import { readEncoding } from "./_isa_encoding.ts";
+import { leavesOf, type Row, selectors } from "./_isa_leaves.ts";
 import { CLASSES, ISA_ROWS, TRAIT } from "./isa.ts";
 import { ISA_FEATURE } from "./isa_features.ts";
 import { type OperandCode, operandCode, SOURCE } from "./isa_operands.ts";
+import { CELL_MODRM, CELL_SHIFT, FORM, type Isa } from "./isa_tables.ts";
 import { RFLAGS } from "./state.ts";
-
-/** What a cell depends on, in the order of significance in a leaf's number. */
-export const SELECT = {
-  /** 64-bit code or not. */
-  MODE: 1 << 0,
-  /** None, 66, F3, F2. */
-  PREFIX: 1 << 1,
-  W: 1 << 2,
-  L: 1 << 3,
-  /** REX.B. */
-  B: 1 << 4,
-  /** ModRM.mod is 3. */
-  MOD3: 1 << 5,
-  REG: 1 << 6,
-  RM: 1 << 7,
-} as const;
-/** A cell's word: selectors, this bit when ModRM follows the opcode, and the first leaf's number above. */
-export const CELL_MODRM = 1 << 8;
-export const CELL_SHIFT = 9;
-
-/** What the decoder does after it has found the row. */
-export const FORM = {
-  /** Which immediate follows: {@linkcode IMMEDIATE}. */
-  IMMEDIATE: 0xf,
-  LOCK: 1 << 4,
-  D64: 1 << 5,
-  F64: 1 << 6,
-  /** ModRM.mod counts as 3. */
-  ANY_MOD: 1 << 7,
-  /** ModRM.reg is a segment register; CS cannot be its destination. */
-  SEGMENT: 1 << 8,
-  SEGMENT_WRITE: 1 << 9,
-  /** ModRM.reg is a control register, a debug register. */
-  CONTROL: 1 << 10,
-  DEBUG: 1 << 11,
-  /** VEX.vvvv is not an operand and must be 1111b. */
-  NO_VVVV: 1 << 12,
-} as const;
-
-export const IMMEDIATE = {
-  NONE: 0,
-  /** A byte, kept unsigned. */
-  BYTE: 1,
-  /** A byte, sign-extended. */
-  SIGNED_BYTE: 2,
-  WORD: 3,
-  /** 2 or 4 bytes by operand size, sign-extended. */
-  Z: 4,
-  /** 2, 4 or 8 bytes by operand size. */
-  V: 5,
-  /** A far pointer. */
-  FAR: 6,
-  /** An address of the address size. */
-  ADDRESS: 7,
-  WORD_BYTE: 8,
-  BYTE_BYTE: 9,
-} as const;
-
-/** How an operand is accessed. */
-export const ACCESS = { NONE: 0, R: 1, W: 2, RW: 3 } as const;
-
-/** The compiled table. Arrays with a number for each row have row 0 empty. */
-export interface Isa {
-  /** By map (0 one byte, 1 0F, 2 0F38, 3 0F3A, 5-7 the last three behind VEX) and opcode. */
-  readonly cells: Uint32Array;
-  readonly leaves: Uint16Array;
-  readonly form: Uint32Array;
-  /** Four indices into `codes`, a byte each, the first operand lowest. */
-  readonly operands: Uint32Array;
-  /** Two bits of {@linkcode ACCESS} for each operand. */
-  readonly access: Uint8Array;
-  readonly traits: Uint32Array;
-  /** Index into {@linkcode CLASSES}. */
-  readonly classOf: Uint8Array;
-  /** Index into `keys`. */
-  readonly key: Uint16Array;
-  /** Index into `keys` of what is done without the gate's feature; 0: #UD. */
-  readonly fallback: Uint16Array;
-  /** Index into `gates`; 0: none. */
-  readonly gate: Uint8Array;
-  /** EFLAGS bits. */
-  readonly flagsRead: Uint32Array;
-  readonly flagsWritten: Uint32Array;
-  readonly flagsUndefined: Uint32Array;
-  readonly flagsCleared: Uint32Array;
-  readonly flagsSet: Uint32Array;
-  readonly flagsKept: Uint32Array;
-  /** The names by operand size (16, 32, 64) and the row's text. */
-  readonly names: readonly (readonly [string, string, string])[];
-  readonly text: readonly string[];
-  readonly codes: readonly OperandCode[];
-  readonly keys: readonly string[];
-  readonly gates: readonly string[];
-}
 
 let built: Isa | undefined;
 
@@ -111,29 +20,6 @@ let built: Isa | undefined;
 export function isa(): Isa {
   return built ??= buildIsa(ISA_ROWS);
 }
-
-/** A row as read. */
-interface Row {
-  readonly number: number;
-  readonly text: string;
-  readonly map: number;
-  readonly opcodes: readonly number[];
-  /** Which of the four prefix values fit, as bits, and whether the row named any. */
-  readonly prefixes: number;
-  readonly namesPrefix: boolean;
-  /** Values that fit, as bits; undefined when all do and nothing depends on it. */
-  readonly mode: number | undefined;
-  readonly w: number | undefined;
-  readonly l: number | undefined;
-  readonly b: number | undefined;
-  readonly mod3: number | undefined;
-  readonly reg: number | undefined;
-  readonly rm: number | undefined;
-  readonly modrm: boolean;
-}
-
-const BOTH = 3;
-const ALL = 0xff;
 
 /**
  * Compiles rows.
@@ -204,7 +90,7 @@ class Compiler {
     const operands = codes.map((id) => isa.codes[id] as OperandCode);
     const shape = readEncoding(encoding, operands);
     isa.operands[number] = this.#operandIds(codes);
-    isa.form[number] = shape.form | traits.form | specialForm(operands, shape.map);
+    isa.form[number] = shape.immediate | traits.form | specialForm(operands, shape.map);
     if (alignedByDefault(traits.traits, operands, CLASSES[isa.classOf[number]!] ?? "")) {
       traits.traits |= TRAIT.AL16;
     }
@@ -371,171 +257,4 @@ function specialForm(operands: readonly OperandCode[], map: number): number {
   if (has(SOURCE.D)) form |= FORM.DEBUG | FORM.ANY_MOD;
   if (map > 4 && !has(SOURCE.B) && !has(SOURCE.H)) form |= FORM.NO_VVVV;
   return form;
-}
-
-type Shape = Omit<Row, "number" | "text" | "mode"> & { form: number };
-
-const MAPS: Readonly<Record<string, number>> = { "0F": 5, "0F38": 6, "0F3A": 7 };
-
-/** Reads the encoding column. */
-function readEncoding(encoding: string, operands: readonly OperandCode[]): Shape {
-  const words = encoding.split(/\s+/);
-  let at = 0;
-  let map = 0;
-  const need: { prefixes?: number; w?: number; l?: number; b?: number } = {};
-  if (words[0]?.startsWith("VEX.")) {
-    const [, l = "", prefix = "", vexMap = "", w = "WIG"] = words[at++]!.split(".");
-    map = MAPS[vexMap] ?? fail(`There is no map ${vexMap}`);
-    need.l = { LZ: 1, L0: 1, L1: 2, LIG: BOTH }[l] ?? fail(`Cannot read ${l}`);
-    need.prefixes = PREFIX_WORDS[prefix] ?? fail(`Cannot read ${prefix}`);
-    need.w = { W0: 1, W1: 2, WIG: BOTH }[w] ?? fail(`Cannot read ${w}`);
-  } else {
-    const prefix = PREFIX_WORDS[words[0] ?? ""];
-    if (prefix !== undefined) {
-      need.prefixes = prefix;
-      at++;
-    }
-    if (words[at] === "0F") map = { "38": 2, "3A": 3 }[words[++at] ?? ""] ?? 1;
-    if (map > 1) at++;
-  }
-  const opcode = /^([0-9A-F]{2})(\+r)?$/.exec(words[at++] ?? "") ?? fail("There is no opcode");
-  const first = parseInt(opcode[1]!, 16);
-  const opcodes = Array.from({ length: opcode[2] ? 8 : 1 }, (_, n) => first + n);
-  const modrm = readModRm(words.slice(at), operands, need);
-  return {
-    map,
-    opcodes,
-    prefixes: need.prefixes ?? 15,
-    namesPrefix: need.prefixes !== undefined,
-    w: need.w === BOTH ? undefined : need.w,
-    l: need.l === BOTH ? undefined : need.l,
-    b: need.b,
-    ...modrm,
-  };
-}
-
-/** None, 66, F3, F2 as bits. */
-const PREFIX_WORDS: Readonly<Record<string, number>> = { NP: 1, NFx: 3, "66": 2, F3: 4, F2: 8 };
-
-function fail(message: string): never {
-  throw new RangeError(message);
-}
-
-const IMMEDIATE_WORDS: Readonly<Record<string, number>> = {
-  ib: IMMEDIATE.BYTE,
-  iw: IMMEDIATE.WORD,
-  iz: IMMEDIATE.Z,
-  iv: IMMEDIATE.V,
-  cb: IMMEDIATE.SIGNED_BYTE,
-  cz: IMMEDIATE.Z,
-  cp: IMMEDIATE.FAR,
-  ob: IMMEDIATE.ADDRESS,
-  ov: IMMEDIATE.ADDRESS,
-};
-
-/** What stands behind the opcode. */
-function readModRm(
-  words: readonly string[],
-  operands: readonly OperandCode[],
-  need: { w?: number; b?: number },
-): Pick<Shape, "mod3" | "reg" | "rm" | "modrm" | "form"> {
-  let mod3 = modsOf(operands);
-  let reg: number | undefined;
-  let rm: number | undefined;
-  let modrm = false;
-  let immediate = 0;
-  for (const word of words) {
-    const fixed = /^([0-9A-F]{2})(\+i)?$/.exec(word);
-    if (/^\/[0-7r]$/.test(word)) {
-      modrm = true;
-      if (word !== "/r") reg = 1 << Number(word[1]);
-    } else if (fixed !== null) {
-      const value = parseInt(fixed[1]!, 16);
-      modrm = true;
-      mod3 = 2;
-      reg = 1 << (value >> 3 & 7);
-      if (fixed[2] === undefined) rm = 1 << (value & 7);
-    } else if (/^REX\.[WB][01]$/.test(word)) {
-      need[word[4] === "W" ? "w" : "b"] = word[5] === "0" ? 1 : 2;
-    } else {
-      const kind = IMMEDIATE_WORDS[word] ?? fail(`Cannot read ${word}`);
-      if (immediate === 0) immediate = kind;
-      else immediate = immediate === IMMEDIATE.WORD ? IMMEDIATE.WORD_BYTE : IMMEDIATE.BYTE_BYTE;
-    }
-  }
-  if (immediate === IMMEDIATE.BYTE && operands.some(({ code }) => code === "Ibs")) {
-    immediate = IMMEDIATE.SIGNED_BYTE;
-  }
-  return { mod3, reg, rm, modrm, form: immediate };
-}
-
-/** Memory, register or both, by the operand that ModRM.rm names. */
-function modsOf(operands: readonly OperandCode[]): number | undefined {
-  const has = (...sources: number[]) => operands.some(({ source }) => sources.includes(source));
-  if (has(SOURCE.C, SOURCE.D)) return undefined;
-  if (has(SOURCE.M)) return 1;
-  return has(SOURCE.R, SOURCE.N, SOURCE.U) ? 2 : undefined;
-}
-
-/** What the rows of one cell depend on. */
-function selectors(rows: readonly Row[]): number {
-  const any = (test: (row: Row) => boolean, bit: number) => rows.some(test) ? bit : 0;
-  return any((row) => row.mode !== undefined, SELECT.MODE) |
-    any((row) => row.namesPrefix, SELECT.PREFIX) |
-    any((row) => row.w !== undefined, SELECT.W) |
-    any((row) => row.l !== undefined, SELECT.L) |
-    any((row) => row.b !== undefined, SELECT.B) |
-    any((row) => row.mod3 !== undefined, SELECT.MOD3) |
-    any((row) => row.reg !== undefined, SELECT.REG) |
-    any((row) => row.rm !== undefined, SELECT.RM);
-}
-
-/** The row numbers of a cell in the order the decoder counts: MODE most significant, RM least. */
-function leavesOf(rows: readonly Row[], select: number): number[] {
-  const count = (bit: number, values: number) => (select & bit) !== 0 ? values : 1;
-  const dims = [
-    count(SELECT.MODE, 2),
-    count(SELECT.PREFIX, 4),
-    count(SELECT.W, 2),
-    count(SELECT.L, 2),
-    count(SELECT.B, 2),
-    count(SELECT.MOD3, 2),
-    count(SELECT.REG, 8),
-    count(SELECT.RM, 8),
-  ];
-  const total = dims.reduce((product, n) => product * n, 1);
-  const leaves = new Array<number>(total).fill(0);
-  const owner = new Array<Row | undefined>(total);
-  for (const row of rows) {
-    const allowed = [
-      row.mode ?? BOTH,
-      row.prefixes,
-      row.w ?? BOTH,
-      row.l ?? BOTH,
-      row.b ?? BOTH,
-      row.mod3 ?? BOTH,
-      row.reg ?? ALL,
-      row.rm ?? ALL,
-    ];
-    for (const slot of slotsOf(dims, allowed)) {
-      const before = owner[slot];
-      if (before !== undefined && before.namesPrefix === row.namesPrefix) {
-        throw new RangeError(`Contradiction: two rows fit one encoding: "${before.text}" and "${row.text}"`);
-      }
-      if (before?.namesPrefix === true) continue;
-      owner[slot] = row;
-      leaves[slot] = row.number;
-    }
-  }
-  return leaves;
-}
-
-/** The leaves that a row's allowed values reach. */
-function slotsOf(dims: readonly number[], allowed: readonly number[]): number[] {
-  return dims.reduce<number[]>((slots, size, n) => {
-    if (size === 1) return slots;
-    const values = Array.from({ length: size }, (_, value) => value)
-      .filter((value) => (allowed[n]! >> value & 1) === 1);
-    return slots.flatMap((slot) => values.map((value) => slot * size + value));
-  }, [0]);
 }
