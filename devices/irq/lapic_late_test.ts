@@ -3,7 +3,7 @@ import fc from "fast-check";
 import type { Clock } from "../../hvm/base/clock.ts";
 import { runLockstep } from "../../hvm/testing/lockstep.ts";
 import { MovingClock } from "../../hvm/testing/rig.ts";
-import { lateSteps } from "../_late_steps.ts";
+import { lateSteps } from "../late_steps_rig.ts";
 import { Lapic } from "./lapic.ts";
 import { LAPIC_MSR, LAPIC_REG, LVT, SVR, TIMER_MODE } from "./lapic_regs.ts";
 import { LAPIC_WORDS } from "./lapic_words.ts";

@@ -4,7 +4,7 @@ import type { Clock } from "../../hvm/base/clock.ts";
 import type { Line } from "../../hvm/base/line.ts";
 import { type LineLog, runLockstep } from "../../hvm/testing/lockstep.ts";
 import { MovingClock, RecordedLine } from "../../hvm/testing/rig.ts";
-import { lateSteps } from "../_late_steps.ts";
+import { lateSteps } from "../late_steps_rig.ts";
 import { Piix4Pm, PM_REG, PMCNTRL, PMEN, PMSTS } from "./piix4_pm.ts";
 
 function build(clock: Clock, sci: Line): Piix4Pm {

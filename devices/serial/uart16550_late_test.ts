@@ -3,7 +3,7 @@ import fc from "fast-check";
 import type { Clock } from "../../hvm/base/clock.ts";
 import { type LineLog, runLockstep } from "../../hvm/testing/lockstep.ts";
 import { MovingClock, RecordedLine } from "../../hvm/testing/rig.ts";
-import { lateSteps } from "../_late_steps.ts";
+import { lateSteps } from "../late_steps_rig.ts";
 import { FCR, IER, IIR, LCR, MCR, Uart16550, UART_REG } from "./uart16550.ts";
 
 /** Four characters of 8N1 at divisor 1, rounded up: what a time-out takes. */

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import type { Clock } from "../../hvm/base/clock.ts";
 import { type LineLog, runLockstep } from "../../hvm/testing/lockstep.ts";
 import { FakeClock, MovingClock, RecordedLine } from "../../hvm/testing/rig.ts";
-import { lateSteps } from "../_late_steps.ts";
+import { lateSteps } from "../late_steps_rig.ts";
 import { Pit8254 } from "./pit8254.ts";
 import { PIT_REG } from "./pit8254_regs.ts";
 

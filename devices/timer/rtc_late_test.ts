@@ -3,7 +3,7 @@ import fc from "fast-check";
 import type { Clock } from "../../hvm/base/clock.ts";
 import { type LineLog, runLockstep } from "../../hvm/testing/lockstep.ts";
 import { MovingClock, RecordedLine } from "../../hvm/testing/rig.ts";
-import { lateSteps } from "../_late_steps.ts";
+import { lateSteps } from "../late_steps_rig.ts";
 import { rtcRegisters } from "./_rtc_rig.ts";
 import { Rtc } from "./rtc.ts";
 import { DIVIDER, RTC_A, RTC_B, RTC_C, RTC_REG } from "./rtc_regs.ts";
