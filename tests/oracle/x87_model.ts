@@ -108,6 +108,23 @@ function storing(
   };
 }
 
+/** y from ST(1), which is popped. */
+function popping(name: string): Instruction {
+  return (rig, work) => {
+    const value = rig.more(name, work.job.a, work.job.b, work.job.control);
+    if (!settle(rig, work)) [work.st0, work.st1, work.top] = [value, EMPTY, 7];
+  };
+}
+
+/** C2 tells that the argument is out of range; nothing is pushed then. */
+function trigonometric(how: Instruction): Instruction {
+  return (rig, work) => {
+    work.replaced = FSW.C1 | FSW.C2;
+    how(rig, work);
+    if ((rig.status & FSW.C2) !== 0) [work.st0, work.st1, work.top] = [work.job.a, work.job.b, 6];
+  };
+}
+
 /** Two results: one in the place of ST(0), one pushed. */
 function pair(name: string, withControl: boolean): Instruction {
   return (rig, work) => {
@@ -132,6 +149,14 @@ const INSTRUCTIONS: Record<string, Instruction> = {
   abs: (_, work) => work.st0 = { ...work.job.a, se: work.job.a.se & 0x7fff },
   chs: (_, work) => work.st0 = { ...work.job.a, se: work.job.a.se ^ 0x8000 },
   xtract: pair("xtract", false),
+  f2xm1: unary("f2xm1"),
+  fyl2x: popping("yl2x"),
+  fyl2xp1: popping("yl2xp1"),
+  fpatan: popping("patan"),
+  fsin: trigonometric(unary("sin")),
+  fcos: trigonometric(unary("cos")),
+  fsincos: trigonometric(pair("sincos", true)),
+  fptan: trigonometric(pair("ptan", true)),
   com: compare(false, other),
   ucom: compare(true, other),
   tst: compare(false, () => EMPTY),

@@ -25,8 +25,10 @@
 
 import type { FunctionRef, GlobalRef, WasmModule } from "../emit.ts";
 import { addFunction } from "./float80_add.ts";
+import { atanFunction } from "./float80_atan.ts";
 import { compareFunction, examineFunction } from "./float80_compare.ts";
 import { BEFORE, type Core, createCore, FSW, publish, word } from "./float80_core.ts";
+import { exp2Function } from "./float80_exp.ts";
 import {
   constantFunction,
   F32_FORMAT,
@@ -35,13 +37,16 @@ import {
   loadFunction,
   widenFunction,
 } from "./float80_load.ts";
+import { logFunctions } from "./float80_log.ts";
 import { divFunction, mulFunction } from "./float80_mul.ts";
 import { nanFunctions } from "./float80_nan.ts";
 import { remFunction } from "./float80_rem.ts";
 import { roundFunction } from "./float80_round.ts";
 import { rndintFunction, scaleFunction, xtractFunction } from "./float80_scale.ts";
+import { wideFunctions } from "./float80_series.ts";
 import { sqrtFunction } from "./float80_sqrt.ts";
 import { fromBcdFunction, narrowFunction, toBcdFunction, toIntFunction } from "./float80_store.ts";
+import { trigFunctions } from "./float80_trig.ts";
 
 /** The library in a module. Operands `a`, `b`, `x` are two parameters each, significand and sign with exponent. */
 export interface Float80 {
@@ -93,6 +98,19 @@ export interface Float80 {
   readonly toInt: FunctionRef;
   /** (x, control) -> low, the rest in `se`: FBSTP */
   readonly toBcd: FunctionRef;
+  /** (x, control): F2XM1 */
+  readonly f2xm1: FunctionRef;
+  /** (x, y, control), x from ST(0), y from ST(1): FYL2X */
+  readonly yl2x: FunctionRef;
+  readonly yl2xp1: FunctionRef;
+  readonly patan: FunctionRef;
+  /** (x, control); C2 in the status, for an argument out of range, leaves the operand as the result. */
+  readonly sin: FunctionRef;
+  readonly cos: FunctionRef;
+  /** (x, control): the cosine, to be pushed; the sine is the second result. With C2 nothing is pushed. */
+  readonly sincos: FunctionRef;
+  /** (x, control): 1, to be pushed; the tangent is the second result. With C2 nothing is pushed. */
+  readonly ptan: FunctionRef;
   /** (control) -> 1 where the destination register must not be written; corrects `status` for that case. */
   readonly settle: FunctionRef;
   /** The same for FLD m32 and m64, which push a denormal though its exception be unmasked. */
@@ -115,6 +133,7 @@ export function addFloat80(module: WasmModule, options: Float80Options = {}): Fl
   const widenF32 = widenFunction(core, F32_FORMAT);
   const widenF64 = widenFunction(core, F64_FORMAT);
   const fromInt = fromIntFunction(core);
+  const wide = wideFunctions(core);
   return {
     status: core.status,
     se: core.se,
@@ -143,6 +162,10 @@ export function addFloat80(module: WasmModule, options: Float80Options = {}): Fl
     toF64: narrowFunction(core, F64_FORMAT),
     toInt: toIntFunction(core),
     toBcd: toBcdFunction(core),
+    f2xm1: exp2Function(core, round, nans, wide),
+    ...logFunctions(core, round, nans, wide),
+    patan: atanFunction(core, round, nans, wide),
+    ...trigFunctions(core, round, nans, wide),
     settle: settleFunction(core, "settle", { stopping: BEFORE }),
     settleLoad: settleFunction(core, "settle_load", { stopping: FSW.IE }),
     settleStore: settleFunction(core, "settle_store", { stopping: BEFORE, unstored: FSW.OE | FSW.UE }),
