@@ -87,10 +87,7 @@ export class PcBoard {
     this.#options = options;
     const { fabric, clock, epochMs, battery } = options;
     this.#rtc = new Rtc({ clock, epochMs, irq: fabric.isaIrq(IRQ.RTC) });
-    if (battery !== undefined) {
-      this.#rtc.load(battery);
-      this.#rtc.resetPin();
-    }
+    if (battery !== undefined) this.#rtc.loadBattery(battery);
     this.com1 = this.#serialPort(0, {
       output: options.serialOutput,
       ready: options.serialReady,
@@ -114,9 +111,7 @@ export class PcBoard {
 
   /** Power-on state, as an operating system finds it after the BIOS. */
   reset(): void {
-    const battery = this.battery();
-    for (const device of this.devices) device.reset();
-    this.#rtc.load(battery);
+    for (const device of this.devices) if (device !== this.#rtc) device.reset();
     this.#rtc.resetPin();
     this.#initialise();
   }
