@@ -137,3 +137,42 @@ export function randomJob(random: Random, operation: string): X87Job {
   const a = extended(random, near);
   return { operation, a, b: secondOperand(random, operation, a, near), control, prior };
 }
+
+/** pi as the processors have it, in units of 2^-64. */
+const PI_66 = 0x3_243f6a88_85a308d3n;
+
+/** The highest exponent at which an argument is still interesting. */
+function highestExponent(operation: string): number {
+  if (operation === "f2xm1") return -1;
+  if (operation === "fyl2xp1") return -2;
+  return operation === "fyl2x" || operation === "fpatan" ? 10 : 62;
+}
+
+function argument(random: Random, operation: string, highest: number): Extended {
+  const sign = operation === "fyl2x" ? 0 : random.below(2) << 15;
+  const sig = random.quad() | INTEGER_BIT;
+  if (operation === "fyl2x" && random.oneIn(2)) {
+    // Around 1, where the logarithm is small.
+    const small = random.quad() >> BigInt(random.below(60) + 2);
+    return random.oneIn(2) ? { sig: INTEGER_BIT | small, se: 0x3fff } : { sig: ~small & MASK, se: 0x3ffe };
+  }
+  if (highest === 62 && random.oneIn(4)) {
+    // Around multiples of pi/2, where reduction takes most bits away.
+    const product = BigInt(random.below(1 << 30) + 1) * PI_66;
+    const length = product.toString(2).length;
+    return { sig: product >> BigInt(length - 64), se: 0x3fff + length - 66 | sign };
+  }
+  const spread = [4, 12, 70][random.below(3)] ?? 1;
+  return { sig, se: 0x3fff + highest - random.below(spread) | sign };
+}
+
+const MASK = (1n << 64n) - 1n;
+
+/** One job for a transcendental function: arguments in its range, or anything. */
+export function randomArguments(random: Random, operation: string): X87Job {
+  const job = randomJob(random, operation);
+  if (random.oneIn(4)) return job;
+  const highest = highestExponent(operation);
+  const a = argument(random, operation, random.oneIn(2) ? Math.min(highest, 3) : highest);
+  return { ...job, a, b: argument(random, "", 10), control: job.control | 0x3f };
+}

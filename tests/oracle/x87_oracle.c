@@ -1,10 +1,12 @@
 /*
  * The processor's own x87 unit as an oracle: jobs come on standard input, results go to standard output, in binary.
  *
- * `x87_oracle list` prints the operations by name, one a line; a job names one by its place in that list.
+ * `x87_oracle list` prints the processor's vendor, then the operations by name, one a line; a job names one by its place
+ * among these.
  * Each job starts with ST(0) = a, ST(1) = b, the condition bits of `prior` in the status word and the control word `cw`.
  * Exceptions never trap here: the state is read by FXSAVE, which does not wait.
  */
+#include <cpuid.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -82,6 +84,9 @@ enum { COUNT = sizeof operations / sizeof operations[0] };
 
 int main(int argc, char **argv) {
   if (argc > 1 && strcmp(argv[1], "list") == 0) {
+    unsigned leaf, vendor[3];
+    __cpuid(0, leaf, vendor[0], vendor[2], vendor[1]);
+    printf("%.12s\n", (char *)vendor);
     for (int i = 0; i < COUNT; i++) puts(operations[i].name);
     return 0;
   }

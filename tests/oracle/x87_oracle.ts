@@ -36,10 +36,13 @@ export interface X87Result {
 /** A compiled oracle in a folder of its own. */
 export class X87Oracle {
   readonly #folder: string;
+  /** The processor's vendor as CPUID names it. */
+  readonly vendor: string;
   readonly operations: readonly string[];
 
-  private constructor(folder: string, operations: readonly string[]) {
+  private constructor(folder: string, vendor: string, operations: readonly string[]) {
     this.#folder = folder;
+    this.vendor = vendor;
     this.operations = operations;
   }
 
@@ -65,7 +68,8 @@ export class X87Oracle {
     const decoder = new TextDecoder();
     if (!compiled.success) throw new Error(`Cannot compile the oracle:\n${decoder.decode(compiled.stderr)}`);
     const list = new Deno.Command(`${folder}/oracle`, { args: ["list"] }).outputSync();
-    return new X87Oracle(folder, decoder.decode(list.stdout).trim().split("\n"));
+    const [vendor = "", ...operations] = decoder.decode(list.stdout).trim().split("\n");
+    return new X87Oracle(folder, vendor, operations);
   }
 
   /** Runs all jobs in one process. */
