@@ -92,7 +92,8 @@ terminalTest("hvm run puts the terminal back after an error nobody expected", as
     await untilRaw(running);
     running.send(`${word}\r`);
     const said = await running.end();
-    assert.match(said.out, /hvm: Internal error, sorry: [^\n]*\r\nSAME\r\n$/);
+    // What the guest made of the keys may still be on its way out when the error strikes.
+    assert.match(said.out, /hvm: Internal error, sorry: [^\n]*\r\n(<[0-9a-f]{2}>)*SAME\r\n$/);
     assert.equal(said.status, 125);
   }
 });
