@@ -91,7 +91,8 @@ function emitSum(f: FunctionEmitter, core: Core, a: Unpacked, b: Unpacked, rest:
   f.if(a.sign.eq(b.sign), () => {
     const sum = f.let(big.value.add(hi));
     f.if(sum.ltU(hi), () => {
-      const down = lo.shrU(1).or(sum.shl(63)).or(lo.and(1));
+      // Operands that far apart that a bit of `lo` stands for others do not carry.
+      const down = lo.shrU(1).or(sum.shl(63));
       f.returnCall(
         rest.round,
         sign.value,

@@ -68,10 +68,8 @@ export function nanFunctions(core: Core): NanFunctions {
     f.put(core.status.set(core.status.value.and(~FSW.DE)));
     f.if(unsupported(a).or(unsupported(b)), () => giveInvalid(f, core));
     const [aNan, bNan] = [f.let(nan(a)), f.let(nan(b))];
-    const aSignals = f.let(aNan.and(signalling(a)));
-    const bSignals = f.let(bNan.and(signalling(b)));
-    raise(f, core, aSignals.or(bSignals));
-    f.if(preferSecond(f, { a, b, aNan, bNan, aSignals, bSignals }), () => {
+    raise(f, core, aNan.and(signalling(a)).or(bNan.and(signalling(b))));
+    f.if(preferSecond(a, b, aNan, bNan), () => {
       give(f, core, b.sig.or(QUIET_BIT), b.se);
     });
     give(f, core, a.sig.or(QUIET_BIT), a.se);
@@ -80,19 +78,10 @@ export function nanFunctions(core: Core): NanFunctions {
 }
 
 /** 1 where the second operand's NaN is the result. [SDM] table 4-7 */
-function preferSecond(
-  f: FunctionEmitter,
-  x: { a: Operand; b: Operand; aNan: I32; bNan: I32; aSignals: I32; bSignals: I32 },
-): I32 {
-  const chosen = f.local("i32");
-  f.set(chosen, x.bNan);
-  f.if(x.aNan.and(x.bNan), () => {
-    // Of a quiet and a signalling one the quiet; of two of a kind the larger significand, then the positive one.
-    const { a, b } = x;
-    const larger = b.sig.gtU(a.sig).or(b.sig.eq(a.sig).and(b.se.ltU(a.se)));
-    f.set(chosen, select(x.aSignals.ne(x.bSignals), x.aSignals, larger));
-  });
-  return chosen.value;
+function preferSecond(a: Operand, b: Operand, aNan: I32, bNan: I32): I32 {
+  // Of two NaNs the larger significand, so of a quiet and a signalling one the quiet; of equal ones the positive.
+  const larger = b.sig.gtU(a.sig).or(b.sig.eq(a.sig).and(b.se.ltU(a.se)));
+  return bNan.and(aNan.eqz().or(larger));
 }
 
 /** An operand taken apart: variables, so that a denormal can be made normal in place. */

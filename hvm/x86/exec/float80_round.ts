@@ -161,7 +161,7 @@ function emitOverflow(
     raise(f, core, FSW.OE | FSW.PE | FSW.C1);
     give(f, core, INTEGER_BIT, sign.or(EXPONENT));
   });
-  f.put(core.status.set(core.status.value.and(~FSW.C1).or(FSW.OE | FSW.PE)));
+  raise(f, core, FSW.OE | FSW.PE);
   give(f, core, i64(0).sub(unit), sign.or(EXPONENT - 1));
 }
 

@@ -111,7 +111,7 @@ function emitNarrow(f: FunctionEmitter, core: Core, x: Unpacked, to: Narrowing):
     const mode = f.let(to.control.and(FCW.RC));
     const away = f.let(mode.eqz().or(mode.eq(select(x.sign, i32(RC.DOWN), i32(RC.UP)))));
     const flags = select(away, i32(FSW.OE | FSW.PE | FSW.C1), i32(FSW.OE | FSW.PE));
-    f.put(core.status.set(core.status.value.and(~FSW.C1).or(flags)));
+    raise(f, core, flags);
     f.return(to.sign.or(select(away, i64(to.infinity), i64(to.infinity - 1n))));
   });
   const field = exponent.value.toI64U().shl(fraction);
@@ -143,9 +143,8 @@ export function toWhole(f: FunctionEmitter, x: Unpacked, control: I32): Whole {
     const done = rounding(f, { hi, lo, sign: x.sign, dropped: i32(0), mode: control });
     f.set(inexact, lo.ne(0));
     f.set(up, done.up);
+    // Of a fraction to round away at least one place is free above, so there is no carry.
     f.set(magnitude, hi.add(done.up.toI64U()));
-    // A carry out of the highest bit.
-    f.if(done.up.and(magnitude.value.eqz()), () => f.set(large, i32(1)));
   });
   return { magnitude: magnitude.value, large: large.value, inexact: inexact.value, up: up.value };
 }

@@ -146,6 +146,18 @@ Deno.test("a zero from unlike numbers is negative when rounding down only", () =
   }
 });
 
+Deno.test("bits far below the last place decide ties", () => {
+  const below = make(2n * J - 1n, BIAS - 1);
+  gives("sub", [ONE, make(J, BIAS - 65), DEFAULT], ONE, PE | C1);
+  gives("sub", [ONE, make(J | 1n, BIAS - 65), DEFAULT], below, PE);
+  gives("add", [ONE, make(J, BIAS - 64), DEFAULT], ONE, PE);
+  gives("add", [ONE, make(J | 1n, BIAS - 64), DEFAULT], make(J | 1n, BIAS), PE | C1);
+  for (const distance of [65, 66, 127, 128, 129, 1000, BIAS - 1]) {
+    gives("sub", [ONE, make(J | 1n, BIAS - distance), DEFAULT | RC.ZERO], below, PE);
+    gives("add", [ONE, make(J | 1n, BIAS - distance), DEFAULT | RC.UP], make(J | 1n, BIAS), PE | C1);
+  }
+});
+
 Deno.test("denormals and pseudo-denormals raise DE and count", () => {
   gives("add", [DENORMAL, DENORMAL, DEFAULT], make(2n, 0), DE);
   gives("add", [PSEUDO_DENORMAL, PSEUDO_DENORMAL, DEFAULT], make(J, 2), DE);
@@ -168,6 +180,9 @@ Deno.test("masked overflow gives infinity or the largest number of the precision
     gives("mul", [LARGEST, TWO, DEFAULT | mode], above, OE | PE | aboveC1);
     gives("mul", [negative(LARGEST), TWO, DEFAULT | mode], below, OE | PE | belowC1);
   }
+  // The largest number and half of its last place.
+  gives("add", [LARGEST, make(J, EXPONENT - 65), DEFAULT], INFINITY, OE | PE | C1);
+  gives("add", [LARGEST, make(J - 1n << 1n, EXPONENT - 66), DEFAULT], LARGEST, PE);
   const largest24 = make(0xffffff00_00000000n, EXPONENT - 1);
   gives("mul", [LARGEST, TWO, MASKED | PC.BITS24 | RC.ZERO], largest24, OE | PE);
 });
@@ -181,6 +196,40 @@ Deno.test("masked underflow is told for tiny inexact results only", () => {
   const below = make(2n * J - 1n, BIAS - 1);
   gives("mul", [SMALLEST, below, DEFAULT], make(J, 1), UE | PE | C1);
   gives("mul", [make(J | 1n, 1), make(2n * J - 2n, BIAS - 1), DEFAULT], make(J, 1), PE | C1);
+});
+
+Deno.test("stores to single and double: underflow after rounding, overflow by mode", () => {
+  const bits = (
+    name: string,
+    value: Extended,
+    mode: number,
+  ) => [rig.call(name, value, DEFAULT | mode).sig, rig.status];
+  const justBelow = make(2n * J - 1n, BIAS - 127);
+  assert.deepEqual(bits("to_f32", justBelow, RC.NEAREST), [0x00800000n, PE | C1]);
+  assert.deepEqual(bits("to_f32", justBelow, RC.DOWN), [0x007fffffn, UE | PE]);
+  assert.deepEqual(bits("to_f32", make(J, BIAS - 127), RC.NEAREST), [0x00400000n, 0]);
+  assert.deepEqual(bits("to_f32", make(J, BIAS - 150), RC.NEAREST), [0n, UE | PE]);
+  assert.deepEqual(bits("to_f32", make(J, BIAS - 150, SIGN), RC.DOWN), [0x80000001n, UE | PE | C1]);
+  assert.deepEqual(bits("to_f32", make(J, BIAS + 128), RC.NEAREST), [0x7f800000n, OE | PE | C1]);
+  assert.deepEqual(bits("to_f32", make(J, BIAS + 128), RC.ZERO), [0x7f7fffffn, OE | PE]);
+  assert.deepEqual(bits("to_f64", make(2n * J - 1n, BIAS - 1023), RC.NEAREST), [1n << 52n, PE | C1]);
+  assert.deepEqual(bits("to_f64", make(J, BIAS + 1024), RC.DOWN), [(0x7ffn << 52n) - 1n, OE | PE]);
+  assert.deepEqual(bits("to_f64", SIGNALLING, RC.NEAREST), [0x7ff8n << 48n, IE]);
+  assert.deepEqual(bits("to_f32", UNSUPPORTED[0]!, RC.NEAREST), [0xffc00000n, IE]);
+});
+
+Deno.test("a denormal operand in memory gives way to a NaN and to a division by zero", () => {
+  const after = (name: string, first: Extended) => {
+    rig.clear();
+    const denormal = rig.more("widen_f32", 1n);
+    assert.equal(rig.status, DE);
+    const args = name === "div" ? [denormal, first] : [first, denormal];
+    return [rig.more(name, ...args, DEFAULT), rig.status];
+  };
+  assert.deepEqual(after("add", QUIET), [QUIET, 0]);
+  assert.deepEqual(after("add", SIGNALLING), [quiet(SIGNALLING), IE]);
+  assert.deepEqual(after("div", ZERO), [INFINITY, ZE]);
+  assert.deepEqual(after("add", INFINITY), [INFINITY, DE]);
 });
 
 Deno.test("unmasked overflow and underflow wrap the exponent", () => {
