@@ -19,12 +19,13 @@ export async function readImageFile(path: string, what: string): Promise<Uint8Ar
   let info: Deno.FileInfo;
   let bytes: Uint8Array<ArrayBuffer>;
   try {
-    info = await Deno.stat(path);
+    info = Deno.statSync(path);
     if (info.isDirectory) throw refuse("it is a directory");
     // A pipe is fine: the shell's <(...) makes one.
     if (!info.isFile && !info.isFifo) throw refuse("it is not a file");
     if (info.size > MOST_BYTES) throw refuse("it is larger than 2G");
-    bytes = await Deno.readFile(path);
+    // Somebody writes into a pipe as it is read; a file is read faster in one go.
+    bytes = info.isFile ? Deno.readFileSync(path) : await Deno.readFile(path);
   } catch (error) {
     throw error instanceof ImageError ? error : refuse(fileTrouble(error), error);
   }

@@ -148,7 +148,7 @@ export class Machine implements MachineHandle {
   }
 
   async #over(result: MachineResult): Promise<MachineEnd> {
-    clearTimeout(this.#timer);
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
     await this.#outputTaken();
     this.#files.dispose();
     const end = this.#name(result);
