@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { RtcState } from "../../devices/timer/rtc_state.ts";
 import type { LoadedGuest } from "../../firmware/mod.ts";
 import { ConfigError, HostError } from "../base/errors.ts";
 import {
@@ -29,7 +30,13 @@ import { readGuestFiles } from "./guest_files.ts";
 import type { GuestFiles } from "./kernel_files.ts";
 import { createKvmMachine } from "./kvm_engine.ts";
 import { boardResources, type BoardShape, ramLayout } from "./layout.ts";
-import type { PlacedWindows, RunRequest, ThreadMessage } from "./thread_messages.ts";
+import type {
+  CancelRequest,
+  PlacedWindows,
+  PrepareRequest,
+  RunRequest,
+  ThreadMessage,
+} from "./thread_messages.ts";
 import { startVcpuThread } from "./vcpu_thread.ts";
 
 /** How a machine ended, before a script gives it its own words. */
@@ -83,12 +90,14 @@ export class GuestMachine {
   #handle: KvmMachineHandle | undefined;
   #kick: KickHandle | undefined;
   #placed: PlacedWindows = { ports: [], memory: [] };
-  #battery: RunRequest["battery"];
+  readonly #parts: BuiltParts;
+  #battery: RtcState | undefined;
   #startedAt = 0;
   #stopWanted = false;
   readonly #counts: Record<string, number> = {};
 
   private constructor(parts: BuiltParts, listener: MachineListener) {
+    this.#parts = parts;
     this.engine = parts.engine;
     this.shape = parts.shape;
     this.loaded = parts.loaded;
@@ -114,7 +123,7 @@ export class GuestMachine {
     listener: MachineListener,
     options: BuildOptions,
   ): Promise<GuestMachine> {
-    using cleanup = new DisposableStack();
+    await using cleanup = new AsyncDisposableStack();
     // The thread starts while files are read: both take about as long.
     const thread = cleanup.adopt(startVcpuThread(), ({ worker }) => worker.terminate());
     const engine = chooseEngine(config);
@@ -128,22 +137,16 @@ export class GuestMachine {
       lapic: config.lapic,
       ioapic: config.ioapic,
     };
-    const loaded = bootGuest(config, files, viewGuestRam(ram), boardResources(shape));
     const handle = cleanup.adopt(createKvmMachine(engine.probe, engine.irqchip, ram), closeMachine);
+    const { worker } = thread;
     await thread.ready;
-    const parts = {
-      config,
-      files,
-      options,
-      engine,
-      shape,
-      ram,
-      loaded,
-      worker: thread.worker,
-      handle,
-      channel: new Channel(),
-    };
-    const machine = new GuestMachine(parts, listener);
+    const channel = new Channel();
+    const built = { config, files, options, engine, shape, ram, worker, handle, channel };
+    // From here on the thread makes processor and board, while this one loads the guest.
+    worker.postMessage(prepareRequest(built));
+    cleanup.adopt(worker, cancelPrepared);
+    const loaded = bootGuest(config, files, viewGuestRam(ram), boardResources(shape));
+    const machine = new GuestMachine({ ...built, loaded }, listener);
     cleanup.move(); // all of it is the machine's now
     return machine;
   }
@@ -178,29 +181,7 @@ export class GuestMachine {
   }
 
   #run(loaded: LoadedGuest): void {
-    const { probe, irqchip } = this.engine;
-    const request: RunRequest = {
-      type: "run",
-      channel: this.channel.buffer,
-      ram: this.#ram,
-      machine: this.#handle!,
-      caps: probe.caps,
-      cpuid: {
-        model: this.#config.cpu,
-        userApic: irqchip === "user",
-        tscDeadline: (probe.capabilities.TSC_DEADLINE_TIMER ?? 0) !== 0,
-        hidden: probe.hiddenFeatures,
-        apicId: 0,
-        cpus: this.shape.cpus,
-      },
-      shape: this.shape,
-      entry: loaded.entry,
-      epochMs: Date.now(),
-      ...(this.#battery === undefined ? {} : { battery: this.#battery }),
-      commandLine: this.#files.commandLine,
-      ...(this.#options.traceFd === undefined ? {} : { traceFd: this.#options.traceFd }),
-      emulationAdvice: emulationAdvice(probe),
-    };
+    const request: RunRequest = { type: "run", entry: loaded.entry };
     this.#worker.postMessage(request);
   }
 
@@ -239,13 +220,10 @@ export class GuestMachine {
       closeMachine(this.#handle!);
       this.#handle = undefined;
       clearGuestRam(this.#ram);
-      const loaded = bootGuest(
-        this.#config,
-        this.#files,
-        viewGuestRam(this.#ram),
-        boardResources(this.shape),
-      );
       this.#handle = createKvmMachine(this.engine.probe, this.engine.irqchip, this.#ram);
+      this.#worker.postMessage(prepareRequest({ ...this.#parts, handle: this.#handle }, this.#battery));
+      const memory = viewGuestRam(this.#ram);
+      const loaded = bootGuest(this.#config, this.#files, memory, boardResources(this.shape));
       this.#run(loaded);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
@@ -264,6 +242,45 @@ export class GuestMachine {
     releaseGuestRam(this.#ram);
     this.#settle({ outcome, wallMs: performance.now() - this.#startedAt, counts: this.#counts });
   }
+}
+
+/** What a thread is asked to prepare. */
+function prepareRequest(parts: Omit<BuiltParts, "loaded">, battery?: RtcState): PrepareRequest {
+  const { config, engine: { probe, irqchip }, shape, options: { traceFd } } = parts;
+  return {
+    type: "prepare",
+    channel: parts.channel.buffer,
+    ram: parts.ram,
+    machine: parts.handle,
+    caps: probe.caps,
+    cpuid: {
+      model: config.cpu,
+      userApic: irqchip === "user",
+      tscDeadline: (probe.capabilities.TSC_DEADLINE_TIMER ?? 0) !== 0,
+      hidden: probe.hiddenFeatures,
+      apicId: 0,
+      cpus: shape.cpus,
+    },
+    shape,
+    epochMs: Date.now(),
+    ...(battery === undefined ? {} : { battery }),
+    commandLine: parts.files.commandLine,
+    ...(traceFd === undefined ? {} : { traceFd }),
+    emulationAdvice: emulationAdvice(probe),
+  };
+}
+
+/** Has a thread give back what it prepared for a guest that could not be loaded. */
+function cancelPrepared(worker: Worker): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  worker.onmessage = ({ data }: MessageEvent<ThreadMessage>) => data.type === "cancelled" && resolve();
+  worker.onerror = (event) => {
+    event.preventDefault();
+    resolve();
+  };
+  const request: CancelRequest = { type: "cancel" };
+  worker.postMessage(request);
+  return promise;
 }
 
 interface BuiltParts {

@@ -18,9 +18,12 @@ import type { BoardShape } from "./layout.ts";
 /** The name a processor's worker is started with. */
 export const VCPU_WORKER = "hvm-vcpu";
 
-/** Makes a processor and its board, and runs them until they end. A thread may be asked again after an end. */
-export interface RunRequest {
-  readonly type: "run";
+/**
+ * Makes a processor and its board: what takes a thread's time before a guest can run. The main thread loads the guest
+ * meanwhile. A thread may be asked again after an end.
+ */
+export interface PrepareRequest {
+  readonly type: "prepare";
   /** Memory of the machine's `Channel`. */
   readonly channel: SharedArrayBuffer;
   readonly ram: GuestRam;
@@ -29,7 +32,6 @@ export interface RunRequest {
   /** What CPUID is to show; what the engine supports and the rate of the time stamp counter the thread asks for itself. */
   readonly cpuid: Omit<CpuidRequest, "supported" | "tscKhz">;
   readonly shape: BoardShape;
-  readonly entry: CpuState;
   /** The host's calendar now: milliseconds since 1970. */
   readonly epochMs: number;
   /** The kernel's command line, for guests that ask the firmware configuration device. */
@@ -42,6 +44,20 @@ export interface RunRequest {
   readonly emulationAdvice: readonly string[];
 }
 
+/** Runs what was prepared until it ends. */
+export interface RunRequest {
+  readonly type: "run";
+  readonly entry: CpuState;
+}
+
+/** Gives back what was prepared: the guest could not be loaded. */
+export interface CancelRequest {
+  readonly type: "cancel";
+}
+
+/** What a processor's thread is asked. */
+export type ThreadRequest = PrepareRequest | RunRequest | CancelRequest;
+
 /** What the board attached where. */
 export interface PlacedWindows {
   readonly ports: readonly Attachment[];
@@ -52,6 +68,8 @@ export interface PlacedWindows {
 export type ThreadMessage =
   /** The thread has loaded its code and listens. */
   | { readonly type: "ready" }
+  /** What was prepared is given back. */
+  | { readonly type: "cancelled" }
   /** It is about to run, and can be kicked from now on. */
   | { readonly type: "running"; readonly kick: KickHandle; readonly placed: PlacedWindows }
   /** There is output in a ring. */

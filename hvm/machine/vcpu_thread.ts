@@ -19,11 +19,18 @@ import { pictureText } from "../vcpu/diagnose.ts";
 import type { ExitWorld } from "../vcpu/exits.ts";
 import { REQUEST, runLoop } from "../vcpu/loop.ts";
 import type { Outcome } from "../vcpu/outcome.ts";
+import type { CpuState } from "../x86/state.ts";
 import { PcBoard } from "./board_pc.ts";
 import { Channel } from "./channel.ts";
 import { buildFabric } from "./fabric.ts";
 import { type EngineThread, openKvmThread, supportedLeaves } from "./kvm_engine.ts";
-import { type RunRequest, type ThreadMessage, VCPU_WORKER } from "./thread_messages.ts";
+import type { InterruptFabric } from "./interrupts.ts";
+import {
+  type PrepareRequest,
+  type ThreadMessage,
+  type ThreadRequest,
+  VCPU_WORKER,
+} from "./thread_messages.ts";
 
 /** One past the last port. */
 const PORT_LIMIT = 0x10000;
@@ -33,7 +40,7 @@ const MEMORY_LIMIT = 2 ** 52;
 /** A thread from the main thread's side. */
 export interface VcpuThread {
   readonly worker: Worker;
-  /** Settles when the thread listens to a {@linkcode RunRequest}; what is posted earlier is lost. */
+  /** Settles when the thread listens to requests; what is posted earlier may be lost. */
   readonly ready: Promise<void>;
 }
 
@@ -53,14 +60,28 @@ export function startVcpuThread(): VcpuThread {
 /** The worker's side of a worker. */
 interface WorkerScope {
   readonly name: string;
-  onmessage: ((event: MessageEvent<RunRequest>) => void) | null;
+  onmessage: ((event: MessageEvent<ThreadRequest>) => void) | null;
   postMessage(message: ThreadMessage): void;
 }
 
 const scope = globalThis as unknown as WorkerScope;
 if (scope.name === VCPU_WORKER && typeof WorkerGlobalScope !== "undefined") {
-  scope.onmessage = ({ data }) =>
-    scope.postMessage(runMachine(data, (message) => scope.postMessage(message)));
+  let prepared: Prepared | undefined;
+  scope.onmessage = ({ data }) => {
+    switch (data.type) {
+      case "prepare":
+        prepared = new Prepared(data, (message) => scope.postMessage(message));
+        return;
+      case "run":
+        scope.postMessage(prepared!.run(data.entry));
+        prepared = undefined;
+        return;
+      case "cancel":
+        prepared?.close();
+        prepared = undefined;
+        return scope.postMessage({ type: "cancelled" });
+    }
+  };
   scope.postMessage({ type: "ready" });
   warmUp();
 }
@@ -75,31 +96,58 @@ function warmUp(): void {
   }
 }
 
-/** Builds a machine, runs it to its end and takes it apart. Failures of the host become an outcome too. */
-function runMachine(request: RunRequest, tell: (message: ThreadMessage) => void): ThreadMessage {
-  const trace = new Trace();
-  const writer = request.traceFd === undefined ? undefined : new TraceWriter(request.traceFd);
-  if (writer !== undefined) trace.listen(writer.sink);
-  let engine: EngineThread<unknown> | undefined;
-  let machine: RunningMachine | undefined;
-  let outcome: Outcome;
-  try {
-    const memory = viewGuestRam(request.ram);
-    const cpuid = { ...request.cpuid, supported: supportedLeaves() };
-    engine = openKvmThread(request.machine, request.caps, cpuid, memory) as EngineThread<unknown>;
-    machine = new RunningMachine(request, engine, trace, tell);
-    outcome = machine.run();
-  } catch (error) {
-    outcome = { kind: "host-error", message: messageOf(error), diagnosis: "" };
+/** A machine on this thread, from its making to its end. What fails on the way is the outcome of its run. */
+class Prepared {
+  readonly #trace = new Trace();
+  readonly #writer: TraceWriter | undefined;
+  #engine: EngineThread<unknown> | undefined;
+  #machine: RunningMachine | undefined;
+  #failure: Outcome | undefined;
+
+  constructor(request: PrepareRequest, tell: (message: ThreadMessage) => void) {
+    if (request.traceFd !== undefined) {
+      this.#trace.listen((this.#writer = new TraceWriter(request.traceFd)).sink);
+    }
+    this.#attempt(() => {
+      const memory = viewGuestRam(request.ram);
+      const cpuid = { ...request.cpuid, supported: supportedLeaves() };
+      this.#engine = openKvmThread(request.machine, request.caps, cpuid, memory) as EngineThread<unknown>;
+      this.#machine = new RunningMachine(request, this.#engine, this.#trace, tell);
+    });
   }
-  try {
-    engine?.close();
-    writer?.flush();
-  } catch (error) {
-    outcome = { kind: "host-error", message: messageOf(error), diagnosis: "" };
+
+  /** Runs the guest to its end and takes the machine apart. */
+  run(entry: CpuState): ThreadMessage {
+    const machine = this.#machine;
+    const outcome = machine === undefined ? undefined : this.#attempt(() => machine.run(entry));
+    const battery = machine?.board.battery();
+    this.close();
+    return {
+      type: "ended",
+      outcome: this.#failure ?? outcome!,
+      counts: this.#trace.counts(),
+      ...(battery === undefined ? {} : { battery }),
+    };
   }
-  const battery = machine?.board?.battery();
-  return { type: "ended", outcome, counts: trace.counts(), ...(battery === undefined ? {} : { battery }) };
+
+  /** Gives back what belongs to the thread. */
+  close(): void {
+    this.#attempt(() => {
+      this.#engine?.close();
+      this.#engine = undefined;
+      this.#writer?.flush();
+    });
+  }
+
+  /** The result of `work`; the first failure is kept. */
+  #attempt<T>(work: () => T): T | undefined {
+    try {
+      return work();
+    } catch (error) {
+      this.#failure ??= { kind: "host-error", message: messageOf(error), diagnosis: "" };
+      return undefined;
+    }
+  }
 }
 
 function messageOf(error: unknown): string {
@@ -110,20 +158,22 @@ function messageOf(error: unknown): string {
 
 /** One run of one machine. */
 class RunningMachine {
-  /** Absent until {@linkcode RunningMachine.run} has built it. */
-  board: PcBoard | undefined;
-  readonly #request: RunRequest;
+  readonly board: PcBoard;
+  readonly #request: PrepareRequest;
   readonly #engine: EngineThread<unknown>;
   readonly #trace: Trace;
   readonly #tell: (message: ThreadMessage) => void;
   readonly #channel: Channel;
   readonly #clock = new MonotonicClock();
+  readonly #ports: Bus;
+  readonly #memoryIo: Bus;
+  readonly #fabric: InterruptFabric;
   /** Input that goes to the first serial port before what is in the ring. */
   readonly #again: number[] = [];
   #outcome: Outcome | undefined;
 
   constructor(
-    request: RunRequest,
+    request: PrepareRequest,
     engine: EngineThread<unknown>,
     trace: Trace,
     tell: (message: ThreadMessage) => void,
@@ -133,18 +183,14 @@ class RunningMachine {
     this.#trace = trace;
     this.#tell = tell;
     this.#channel = new Channel(request.channel);
-  }
-
-  run(): Outcome {
-    const { ops, cpu, exit, kernel } = this.#engine;
-    const { entry, shape, machine, ram, epochMs, commandLine, battery } = this.#request;
+    const { shape, machine, ram, epochMs, commandLine, battery } = request;
     const clock = this.#clock;
-    const channel = this.#channel;
-    const ports = new Bus("port", PORT_LIMIT, this.#trace);
-    const memoryIo = new Bus("memory", MEMORY_LIMIT, this.#trace);
+    const ports = this.#ports = new Bus("port", PORT_LIMIT, trace);
+    const memoryIo = this.#memoryIo = new Bus("memory", MEMORY_LIMIT, trace);
     const mode = machine.irqchip;
-    const fabric = buildFabric({ mode, shape, clock, ports, memoryIo, kernel });
-    const board: PcBoard = this.board = new PcBoard({
+    const { kernel } = engine;
+    const fabric = this.#fabric = buildFabric({ mode, shape, clock, ports, memoryIo, kernel });
+    this.board = new PcBoard({
       shape,
       clock,
       memory: viewGuestRam(ram),
@@ -156,14 +202,22 @@ class RunningMachine {
       epochMs,
       ...(battery === undefined ? {} : { battery }),
       serialOutput: (byte) => this.#output(byte),
-      serialReady: () => this.#input(board),
+      serialReady: () => this.#input(),
       serialReturned: (bytes) => this.#again.unshift(...bytes),
       debugOutput: (byte) => this.#debug(byte),
       end: (outcome) => this.#end(outcome),
     });
+  }
+
+  /** Runs the guest from its entry to its end. */
+  run(entry: CpuState): Outcome {
+    const { ops, cpu, exit } = this.#engine;
+    const clock = this.#clock;
+    const channel = this.#channel;
+    const fabric = this.#fabric;
     ops.writeState(cpu, entry);
     if (fabric.apicBase !== undefined) ops.setApicBase(cpu, fabric.apicBase);
-    const placed = { ports: ports.map(), memory: memoryIo.map() };
+    const placed = { ports: this.#ports.map(), memory: this.#memoryIo.map() };
     this.#tell({ type: "running", kick: this.#engine.kick, placed });
     return runLoop({
       ops,
@@ -183,19 +237,19 @@ class RunningMachine {
         setAlarm: (deadline) => this.#engine.setAlarm(clock.hostTime(deadline)),
         takeKick: () => this.#engine.takeKick(),
       },
-      world: this.#world(ports, memoryIo, fabric),
-      drain: () => this.#engine.drain(ports, memoryIo),
+      world: this.#world(this.#ports, this.#memoryIo, fabric),
+      drain: () => this.#engine.drain(this.#ports, this.#memoryIo),
       outcome: () => this.#outcome,
       onRequest: (bits) => {
-        if ((bits & REQUEST.INPUT) !== 0) this.#input(board);
-        if ((bits & REQUEST.POWER_BUTTON) !== 0) board.power.pressPowerButton();
+        if ((bits & REQUEST.INPUT) !== 0) this.#input();
+        if ((bits & REQUEST.POWER_BUTTON) !== 0) this.board.power.pressPowerButton();
         if ((bits & REQUEST.NMI) !== 0) ops.inject(cpu, { kind: "nmi" });
       },
       onPaused: (paused) => this.#tell({ type: "paused", paused }),
     });
   }
 
-  #world(ports: Bus, memoryIo: Bus, fabric: ReturnType<typeof buildFabric>): ExitWorld {
+  #world(ports: Bus, memoryIo: Bus, fabric: InterruptFabric): ExitWorld {
     return {
       ports,
       memoryIo,
@@ -238,15 +292,16 @@ class RunningMachine {
   }
 
   /** Gives the first serial port what it has room for. */
-  #input(board: PcBoard): void {
+  #input(): void {
     const { input } = this.#channel;
-    this.#again.splice(0, board.com1.receive(this.#again));
+    const { com1 } = this.board;
+    this.#again.splice(0, com1.receive(this.#again));
     if (this.#again.length > 0) return;
     let taken: number;
     do {
       const waiting = input.peek(64);
       if (waiting.length === 0) break;
-      taken = board.com1.receive(waiting);
+      taken = com1.receive(waiting);
       input.skip(taken);
     } while (taken > 0);
     if (input.room > 0 && this.#channel.takeRoomWanted()) this.#tell({ type: "room" });
