@@ -80,11 +80,6 @@ export class GuestMachine {
   readonly channel: Channel;
   /** Settles when the machine has ended and all it had is given back; rejects never. */
   readonly ended: Promise<MachineResult>;
-  readonly #config: MachineConfig;
-  readonly #files: GuestFiles;
-  readonly #options: BuildOptions;
-  readonly #ram: GuestRam;
-  readonly #worker: Worker;
   readonly #listener: MachineListener;
   readonly #settle: (result: MachineResult) => void;
   #handle: KvmMachineHandle | undefined;
@@ -102,11 +97,6 @@ export class GuestMachine {
     this.shape = parts.shape;
     this.loaded = parts.loaded;
     this.channel = parts.channel;
-    this.#config = parts.config;
-    this.#files = parts.files;
-    this.#options = parts.options;
-    this.#ram = parts.ram;
-    this.#worker = parts.worker;
     this.#listener = listener;
     this.#handle = parts.handle;
     const { promise, resolve } = Promise.withResolvers<MachineResult>();
@@ -153,8 +143,8 @@ export class GuestMachine {
 
   /** Lets the guest run. Once. */
   start(): void {
-    this.#worker.onmessage = ({ data }: MessageEvent<ThreadMessage>) => this.#hear(data);
-    this.#worker.onerror = (event) => {
+    this.#parts.worker.onmessage = ({ data }: MessageEvent<ThreadMessage>) => this.#hear(data);
+    this.#parts.worker.onerror = (event) => {
       event.preventDefault();
       const message = `The processor's thread died: ${event.message}`;
       this.#finish({ kind: "host-error", message, diagnosis: "" });
@@ -182,7 +172,7 @@ export class GuestMachine {
 
   #run(loaded: LoadedGuest): void {
     const request: RunRequest = { type: "run", entry: loaded.entry };
-    this.#worker.postMessage(request);
+    this.#parts.worker.postMessage(request);
   }
 
   #hear(message: ThreadMessage): void {
@@ -212,18 +202,18 @@ export class GuestMachine {
   /** One incarnation is over; its thread has let go of everything. */
   #over(outcome: Outcome): void {
     this.#kick = undefined;
-    const again = this.#config.onReboot === "reset" && !this.#stopWanted &&
+    const again = this.#parts.config.onReboot === "reset" && !this.#stopWanted &&
       (outcome.kind === "reset" || outcome.kind === "triple-fault");
     if (!again) return this.#finish(outcome);
     this.#listener.reset(outcome.kind === "reset" ? outcome.cause : outcome.kind);
     try {
       closeMachine(this.#handle!);
       this.#handle = undefined;
-      clearGuestRam(this.#ram);
-      this.#handle = createKvmMachine(this.engine.probe, this.engine.irqchip, this.#ram);
-      this.#worker.postMessage(prepareRequest({ ...this.#parts, handle: this.#handle }, this.#battery));
-      const memory = viewGuestRam(this.#ram);
-      const loaded = bootGuest(this.#config, this.#files, memory, boardResources(this.shape));
+      clearGuestRam(this.#parts.ram);
+      this.#handle = createKvmMachine(this.engine.probe, this.engine.irqchip, this.#parts.ram);
+      this.#parts.worker.postMessage(prepareRequest({ ...this.#parts, handle: this.#handle }, this.#battery));
+      const memory = viewGuestRam(this.#parts.ram);
+      const loaded = bootGuest(this.#parts.config, this.#parts.files, memory, boardResources(this.shape));
       this.#run(loaded);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
@@ -236,10 +226,10 @@ export class GuestMachine {
   }
 
   #finish(outcome: Outcome): void {
-    this.#worker.terminate();
+    this.#parts.worker.terminate();
     if (this.#handle !== undefined) closeMachine(this.#handle);
     this.#handle = undefined;
-    releaseGuestRam(this.#ram);
+    releaseGuestRam(this.#parts.ram);
     this.#settle({ outcome, wallMs: performance.now() - this.#startedAt, counts: this.#counts });
   }
 }
