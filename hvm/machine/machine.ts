@@ -131,12 +131,15 @@ export class GuestMachine {
     const { worker } = thread;
     await thread.ready;
     const channel = new Channel();
-    const built = { config, files, options, engine, shape, ram, worker, handle, channel };
+    const { commandLine } = files;
+    const built = { config, commandLine, options, engine, shape, ram, worker, handle, channel };
     // From here on the thread makes processor and board, while this one loads the guest.
     worker.postMessage(prepareRequest(built));
     cleanup.adopt(worker, cancelPrepared);
     const loaded = bootGuest(config, files, viewGuestRam(ram), boardResources(shape));
-    const machine = new GuestMachine({ ...built, loaded }, listener);
+    // A guest that is never started again does not hold its images in memory.
+    const kept = config.onReboot === "reset" ? { files } : {};
+    const machine = new GuestMachine({ ...built, ...kept, loaded }, listener);
     cleanup.move(); // all of it is the machine's now
     return machine;
   }
@@ -202,7 +205,8 @@ export class GuestMachine {
   /** One incarnation is over; its thread has let go of everything. */
   #over(outcome: Outcome): void {
     this.#kick = undefined;
-    const again = this.#parts.config.onReboot === "reset" && !this.#stopWanted &&
+    const { config, files } = this.#parts;
+    const again = files !== undefined && !this.#stopWanted &&
       (outcome.kind === "reset" || outcome.kind === "triple-fault");
     if (!again) return this.#finish(outcome);
     this.#listener.reset(outcome.kind === "reset" ? outcome.cause : outcome.kind);
@@ -213,7 +217,7 @@ export class GuestMachine {
       this.#handle = createKvmMachine(this.engine.probe, this.engine.irqchip, this.#parts.ram);
       this.#parts.worker.postMessage(prepareRequest({ ...this.#parts, handle: this.#handle }, this.#battery));
       const memory = viewGuestRam(this.#parts.ram);
-      const loaded = bootGuest(this.#parts.config, this.#parts.files, memory, boardResources(this.shape));
+      const loaded = bootGuest(config, files, memory, boardResources(this.shape));
       this.#run(loaded);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
@@ -254,7 +258,7 @@ function prepareRequest(parts: Omit<BuiltParts, "loaded">, battery?: RtcState): 
     shape,
     epochMs: Date.now(),
     ...(battery === undefined ? {} : { battery }),
-    commandLine: parts.files.commandLine,
+    commandLine: parts.commandLine,
     ...(traceFd === undefined ? {} : { traceFd }),
     emulationAdvice: emulationAdvice(probe),
   };
@@ -275,7 +279,9 @@ function cancelPrepared(worker: Worker): Promise<void> {
 
 interface BuiltParts {
   readonly config: MachineConfig;
-  readonly files: GuestFiles;
+  readonly commandLine: string;
+  /** For the next incarnation; absent when there is none. */
+  readonly files?: GuestFiles;
   readonly options: BuildOptions;
   readonly engine: MachineEngine;
   readonly shape: BoardShape;
