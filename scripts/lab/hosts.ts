@@ -62,7 +62,7 @@ export async function startVmx(boot: LabBoot): Promise<LabMachine> {
     stdout: "null",
     stderr: "piped",
   }).spawn();
-  passErrors(child.stderr, /^\d{11}[ide]|^\s*$/);
+  passErrors(child.stderr, /^\d{11}[ide]|^\s*$|^=+$|Bochs is exiting|soft power off/);
   return { lines: linesOfFile(serial, child.status), end: () => endChild(child) };
 }
 
