@@ -311,11 +311,14 @@ Deno.test("debianGuest names the way out when the cache cannot be written", asyn
 /** The reason the real archive cannot be asked; undefined when it can. */
 async function whyNoArchive(): Promise<string | undefined> {
   try {
-    await new Deno.Command("apt-cache", { args: ["--version"], stdout: "null" }).output();
-    const addresses = await Deno.resolveDns("deb.debian.org", "A").catch(() => []);
-    return addresses.length > 0 ? undefined : "deb.debian.org does not resolve";
+    const args = ["indextargets", "--format", "$(SITE)"];
+    const { stdout } = await new Deno.Command("apt-get", { args, stderr: "null" }).output();
+    const site = new TextDecoder().decode(stdout).split("\n")[0] ?? "";
+    const { hostname } = new URL(site);
+    const addresses = await Deno.resolveDns(hostname, "A").catch(() => []);
+    return addresses.length > 0 ? undefined : "the host apt is to ask does not resolve";
   } catch {
-    return "this host has no apt";
+    return "this host has no apt, or apt has no sources";
   }
 }
 
