@@ -199,6 +199,10 @@ export const RECORD_FLAG = {
   /** The memory operand is written. */
   WRITE: 1 << 1,
   LOCK: 1 << 2,
+  /** The address is IMM. */
+  ABSOLUTE: 1 << 3,
+  /** The target of a direct branch is in the page of the block. */
+  SAME_PAGE: 1 << 4,
 } as const;
 
 /** Translation look-aside buffers: one direct-mapped table for each kind of access, in memory 0. */

@@ -1,0 +1,251 @@
+/**
+ * One processor of the soft engine: state, interpreter, blocks, and the slow ways out of WebAssembly.
+ * @module
+ */
+
+import { Cpu, GuestFault, RUN_EXIT, type SystemOps } from "../../x86/cpu.ts";
+import { decode, OK } from "../../x86/decode.ts";
+import { CPU, MODE, PLACE, RECORD, RECORD_FLAG } from "../../x86/exec/cpu_memory.ts";
+import { VECTOR } from "../../x86/exec/sem.ts";
+import { traitsOf } from "../../x86/insn.ts";
+import { TRAIT } from "../../x86/isa.ts";
+import { deliver, raise } from "../../x86/interrupt.ts";
+import { linearOf } from "../../x86/operands.ts";
+import { ACCESS_KIND } from "../../x86/paging.ts";
+import { CR4, RFLAGS } from "../../x86/state.ts";
+import type { World } from "../../x86/world.ts";
+import { Blocks } from "./blocks.ts";
+import { SLOW } from "./interp.ts";
+import { ISA_HANDLERS, type SoftModule } from "./module.ts";
+import { semanticKey } from "./forms.ts";
+import { SYSTEM_OPS } from "./system_ops.ts";
+
+/** Bytes of records; some 500,000 instructions. */
+const BLOCK_BYTES = 16 << 20;
+const WASM_PAGE = 65536;
+const STATE_PAGES = Math.ceil((PLACE.BLOCKS + BLOCK_BYTES) / WASM_PAGE) + 1;
+const BITS = [16, 32, 64] as const;
+const PAGE = 4096;
+
+/** DR6.BS: a single step. [SDM] vol. 3B, 18.2.3 */
+const DR6_BS = 1n << 14n;
+
+/** What a world of a processor is without what the processor itself answers. */
+export type OuterWorld = Omit<World, "codeWritten" | "hasCode">;
+
+/** A processor. */
+export class SoftProcessor {
+  readonly cpu: Cpu;
+  readonly blocks: Blocks;
+  readonly #ops: SystemOps = SYSTEM_OPS;
+  readonly #run: () => void;
+  readonly #view: DataView<ArrayBufferLike>;
+  /** The record of the last call out of WebAssembly: where a fault was raised. */
+  #at = 0;
+  readonly #fetched = new Uint8Array(16);
+
+  /** `ram` is memory 1; it holds all of the guest's RAM from its first byte on. */
+  constructor(outer: OuterWorld, ram: WebAssembly.Memory, wasm: SoftModule) {
+    const memory = new WebAssembly.Memory({ initial: STATE_PAGES, maximum: STATE_PAGES });
+    const world: World = Object.assign(Object.create(outer) as OuterWorld, {
+      codeWritten: (offset: number, bytes: number) => this.blocks.written(offset, bytes),
+      hasCode: (page: number) => this.blocks.hasCode(page),
+    });
+    this.cpu = new Cpu(world, memory.buffer);
+    this.#view = new DataView(memory.buffer);
+    const ramPages = Math.ceil(outer.ram.length / PAGE);
+    this.blocks = new Blocks(this.cpu, ISA_HANDLERS(), ramPages, BLOCK_BYTES);
+    const instance = new WebAssembly.Instance(wasm.module, {
+      env: {
+        state: memory,
+        ram,
+        slow: (p: number, kind: number, log2: number) => this.#slow(p, kind, 1 << log2),
+        probe: (p: number, bytes: number, write: number) => {
+          this.#at = p;
+          this.cpu.probeLinear(this.cpu.cell64(CPU.SCRATCH), bytes, write !== 0);
+        },
+        fault: (p: number, vector: number, code: number) => {
+          this.#at = p;
+          throw this.cpu.fault(vector, code);
+        },
+        system: (p: number) => this.#system(p),
+        segment: (p: number) => this.#segment(p),
+        enter: () => {
+          this.#at = 0;
+          return this.blocks.enter();
+        },
+        link: (p: number) => {
+          this.#at = 0;
+          this.blocks.link(p);
+        },
+      },
+    });
+    this.#run = instance.exports.run as () => void;
+  }
+
+  /** The pages of memory 0 that a module must be built with. */
+  static readonly STATE_PAGES: number = STATE_PAGES;
+
+  /**
+   * Runs until `limit` instructions have retired in all, or the processor halts or shuts down.
+   * @returns one of {@linkcode RUN_EXIT}.
+   */
+  run(limit: bigint): number {
+    const { cpu } = this;
+    const limitCell = CPU.LIMIT >> 3;
+    const retiredCell = CPU.RETIRED >> 3;
+    cpu.setCell32(CPU.EXIT, RUN_EXIT.LIMIT);
+    cpu.i64[limitCell] = limit;
+    while (cpu.i64[retiredCell]! < cpu.i64[limitCell]!) {
+      const stepping = (cpu.cell32(CPU.MODE) & MODE.STEP) !== 0;
+      const trap = (cpu.cell32(CPU.EFLAGS) & RFLAGS.TF) !== 0;
+      if (stepping && cpu.i64[limitCell] !== 0n) cpu.i64[limitCell] = cpu.i64[retiredCell]! + 1n;
+      try {
+        this.#run();
+        if (stepping && trap) this.#singleStep();
+      } catch (error) {
+        if (!(error instanceof GuestFault)) throw error;
+        if (!this.#raise(error)) return RUN_EXIT.SHUTDOWN;
+      }
+      const exit = cpu.cell32(CPU.EXIT);
+      if (exit !== RUN_EXIT.LIMIT) return exit;
+      if (stepping && cpu.i64[limitCell] !== 0n) cpu.i64[limitCell] = limit;
+    }
+    return RUN_EXIT.LIMIT;
+  }
+
+  /** Delivers an external interrupt. False when that ends in a triple fault. */
+  interrupt(vector: number): boolean {
+    return this.#deliver(vector, "external");
+  }
+
+  /** Delivers a non-maskable interrupt. */
+  nmi(): boolean {
+    this.cpu.nmiBlocked = true;
+    return this.#deliver(VECTOR.NMI, "external");
+  }
+
+  /** Raises an exception at the present instruction. */
+  exception(vector: number, code = -1): boolean {
+    return raise(this.cpu, vector, code);
+  }
+
+  #deliver(vector: number, source: "external"): boolean {
+    try {
+      deliver(this.cpu, vector, { source });
+      return true;
+    } catch (error) {
+      if (!(error instanceof GuestFault)) throw error;
+      return raise(this.cpu, error.vector, error.code);
+    }
+  }
+
+  /** A fault of the instruction at the last record; RIP is moved back to it. */
+  #raise(fault: GuestFault): boolean {
+    const { cpu } = this;
+    const { vector, code } = fault;
+    if (this.#at !== 0) {
+      cpu.rip = this.#ownRip(this.#at);
+      cpu.i64[CPU.RETIRED >> 3]! += BigInt(this.#view.getUint8(this.#at + RECORD.PLACE));
+    }
+    this.#at = 0;
+    if (raise(cpu, vector, code)) return true;
+    cpu.setCell32(CPU.EXIT, RUN_EXIT.SHUTDOWN);
+    return false;
+  }
+
+  #singleStep(): void {
+    const { cpu } = this;
+    this.#at = 0;
+    cpu.setCell64(CPU.DR + 48, cpu.cell64(CPU.DR + 48) | DR6_BS);
+    throw cpu.fault(VECTOR.DB);
+  }
+
+  #ownRip(p: number): bigint {
+    const rip = this.cpu.cell64(CPU.RIP_BASE) + BigInt(this.#view.getInt32(p + RECORD.RIP, true));
+    return this.#cutRip(rip);
+  }
+
+  #cutRip(rip: bigint): bigint {
+    const code = this.cpu.cell32(CPU.MODE) & MODE.CODE;
+    return BigInt.asUintN(code === MODE.CODE64 ? 64 : 32, rip);
+  }
+
+  /** Memory accesses that the TLB does not know, cross a page, or are not RAM. */
+  #slow(p: number, kind: number, bytes: number): void {
+    this.#at = p;
+    const { cpu } = this;
+    const scratch = CPU.SCRATCH >> 3;
+    const linear = cpu.u64[scratch]!;
+    const inPage = Number(linear & 0xfffn);
+    if (inPage + bytes > PAGE) {
+      if (kind === SLOW.STORE) return cpu.writeLinear(linear, bytes, cpu.u64[scratch + 1]!);
+      if (kind === SLOW.LOAD_FOR_WRITE) cpu.probeLinear(linear, bytes, true);
+      cpu.u64[scratch] = cpu.readLinear(linear, bytes);
+      return;
+    }
+    const physical = cpu.paging.fill(linear, kind === SLOW.LOAD ? ACCESS_KIND.READ : ACCESS_KIND.WRITE);
+    if (kind === SLOW.STORE) cpu.paging.writePhysical(physical, bytes, cpu.u64[scratch + 1]!);
+    else cpu.u64[scratch] = cpu.paging.readPhysical(physical, bytes);
+  }
+
+  #segment(p: number): void {
+    this.#at = p;
+    const { cpu } = this;
+    const view = this.#view;
+    const seg = view.getUint8(p + RECORD.SEGMENT);
+    const write = (view.getUint8(p + RECORD.FLAGS) & RECORD_FLAG.WRITE) !== 0;
+    const bytes = Math.max(1, view.getUint8(p + RECORD.SPAN));
+    cpu.setCell64(CPU.SCRATCH, linearOf(cpu, seg, cpu.cell64(CPU.SCRATCH), bytes, write));
+  }
+
+  /** Executes one instruction in TypeScript. */
+  #system(p: number): void {
+    this.#at = p;
+    const { cpu } = this;
+    const { insn } = cpu;
+    cpu.rip = this.#ownRip(p);
+    this.#decodeHere();
+    cpu.nextRip = this.#cutRip(cpu.rip + BigInt(insn.length));
+    const traits = traitsOf(insn);
+    if (cpu.cpl !== 0) {
+      if ((traits & TRAIT.CPL0) !== 0) throw cpu.fault(VECTOR.GP, 0);
+      if ((traits & TRAIT.UMIP) !== 0 && (cpu.cr4 & CR4.UMIP) !== 0) throw cpu.fault(VECTOR.GP, 0);
+    }
+    const key = semanticKey(insn, (name) => cpu.world.hasFeature(name))!;
+    const place = BigInt(this.#view.getUint8(p + RECORD.PLACE));
+    const op = this.#ops[key];
+    if (op === undefined) throw cpu.fault(VECTOR.UD);
+    // What the instruction counts from has it not counted yet.
+    cpu.i64[CPU.RETIRED >> 3]! += place;
+    try {
+      op(cpu, insn);
+    } catch (error) {
+      cpu.i64[CPU.RETIRED >> 3]! -= place;
+      throw error;
+    }
+    cpu.i64[CPU.RETIRED >> 3]! += 1n;
+    cpu.rip = cpu.nextRip;
+  }
+
+  /** Decodes the instruction at RIP into `cpu.insn`. */
+  #decodeHere(): void {
+    const { cpu } = this;
+    const mode = cpu.cell32(CPU.MODE) & MODE.CODE;
+    const linear = mode === MODE.CODE64 ? cpu.rip : BigInt.asUintN(32, cpu.rip + cpu.segBase(1));
+    const bits = BITS[mode]!;
+    const physical = cpu.paging.translate(linear, ACCESS_KIND.FETCH);
+    const offset = cpu.world.ramOffset(physical);
+    if (offset >= 0) {
+      const end = offset - offset % PAGE + PAGE;
+      if (decode(cpu.world.ram, offset, end, bits, cpu.insn) === OK) return;
+    }
+    const bytes = this.#fetched;
+    for (let have = 0; have < 15;) {
+      const address = BigInt.asUintN(bits === 64 ? 64 : 32, linear + BigInt(have));
+      bytes[have++] = Number(cpu.paging.readPhysical(cpu.paging.translate(address, ACCESS_KIND.FETCH), 1));
+      if (decode(bytes, 0, have, bits, cpu.insn) === OK) return;
+    }
+    throw cpu.fault(VECTOR.UD);
+  }
+}
