@@ -10,6 +10,8 @@
 import { type Clock, type Timer, TimerQueue } from "../base/clock.ts";
 import { monotonicNs } from "../sys/timers.ts";
 
+export { monotonicNs };
+
 /** The clock of a running machine. */
 export class MonotonicClock implements Clock {
   readonly #queue = new TimerQueue();

@@ -15,6 +15,7 @@ import { encodeMsi, type InterruptMessage } from "../io/msi.ts";
 import type { Device } from "../io/device.ts";
 import { type EventDelivery, KernelDelivery } from "../vcpu/events.ts";
 import type { IrqchipMode, VendorOps } from "../vendor/ops.ts";
+import type { ApicFacts } from "./engine_thread.ts";
 import type { BoardShape } from "./layout.ts";
 
 /** What KVM's part of the controllers can be told. */
@@ -32,6 +33,8 @@ export interface FabricOptions {
   readonly clock: Clock;
   readonly ports: Bus;
   readonly memoryIo: Bus;
+  /** What a local APIC of ours can show. */
+  readonly apic: ApicFacts;
   /** KVM's part; unused by mode `user`. */
   readonly kernel: KernelInterrupts;
 }
@@ -54,6 +57,9 @@ export interface InterruptFabric {
   /** APIC registers as MSRs; undefined or false where there is no such register or it is not ours. */
   readMsr(index: number): bigint | undefined;
   writeMsr(index: number, value: bigint): boolean;
+  /** The task priority (CR8) of a local APIC of ours; 0 without one. */
+  taskPriority(): number;
+  setTaskPriority(value: number): void;
   /** The chips that are ours. */
   readonly devices: readonly Device[];
 }
@@ -90,6 +96,8 @@ export function kernelFabric(kernel: KernelInterrupts): InterruptFabric {
     initialise: () => {},
     readMsr: () => undefined,
     writeMsr: () => false,
+    taskPriority: () => 0,
+    setTaskPriority: () => {},
     devices: [],
   };
 }

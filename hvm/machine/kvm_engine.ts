@@ -6,22 +6,22 @@
 import { addCoalescedZone, setGsiRouting } from "../kvm/vm_extras.ts";
 import { CoalescedRing } from "../kvm/coalesced.ts";
 import type { CpuidEntry } from "../kvm/cpuid_list.ts";
-import type { KickHandle } from "../kvm/kick.ts";
 import { tscKhz } from "../kvm/vcpu_state.ts";
 import { KvmSystem } from "../kvm/system.ts";
 import { KvmVm } from "../kvm/vm.ts";
 import type { GuestMemory } from "../base/memory.ts";
 import { FOUR_GIB } from "../base/addr.ts";
 import type { GuestRam } from "../host/guest_ram.ts";
-import type { Bus } from "../io/bus.ts";
 import { emptyExit } from "../vendor/kvm_exits.ts";
 import type { KvmCpu } from "../vendor/kvm_cpu.ts";
 import { attachMachine, closeMachine, createMachine, type KvmMachineHandle } from "../vendor/kvm_machine.ts";
 import { setCpuid } from "../vendor/kvm_shared.ts";
-import type { Exit, IrqchipMode, VendorCaps, VendorOps } from "../vendor/ops.ts";
-import { type Probe, supportedCpuid } from "../vendor/probe.ts";
+import type { IrqchipMode, VendorCaps, VendorOps } from "../vendor/ops.ts";
+import { supportedCpuid } from "../vendor/probe.ts";
+import type { KvmVendor } from "../vendor/quirks.ts";
 import { kvmTableFor } from "../vendor/table.ts";
 import { cpuidFor, type CpuidRequest } from "../x86/cpuid.ts";
+import type { EngineThread } from "./engine_thread.ts";
 import type { KernelInterrupts } from "./interrupts.ts";
 import { ADDRESS, PORT } from "./layout.ts";
 
@@ -38,11 +38,16 @@ const BATCHED_PORTS = [
  * Makes a machine with memory and no processors.
  * @throws {HostError} when KVM refuses.
  */
-export function createKvmMachine(probe: Probe, irqchip: IrqchipMode, ram: GuestRam): KvmMachineHandle {
+export function createKvmMachine(
+  vendor: KvmVendor,
+  caps: VendorCaps,
+  irqchip: IrqchipMode,
+  ram: GuestRam,
+): KvmMachineHandle {
   const system = KvmSystem.open();
   try {
     const handle = createMachine(system, {
-      vendor: probe.vendor,
+      vendor,
       irqchip,
       identityMap: ADDRESS.KVM_IDENTITY_MAP,
       taskState: ADDRESS.KVM_TSS,
@@ -54,7 +59,7 @@ export function createKvmMachine(probe: Probe, irqchip: IrqchipMode, ram: GuestR
         const address = ram.address + ram.lowBytes;
         vm.setMemory({ slot: SLOT.HIGH, gpa: FOUR_GIB, length: ram.highBytes, address });
       }
-      if (probe.caps.coalescedIo) {
+      if (caps.coalescedIo) {
         for (const { port, length } of BATCHED_PORTS) {
           addCoalescedZone(vm, { pio: true, address: port, length });
         }
@@ -67,23 +72,6 @@ export function createKvmMachine(probe: Probe, irqchip: IrqchipMode, ram: GuestR
   } finally {
     system.close();
   }
-}
-
-/** What a processor's thread has of the engine. */
-export interface EngineThread<V> {
-  readonly ops: VendorOps<V>;
-  readonly cpu: V;
-  readonly exit: Exit;
-  readonly kernel: KernelInterrupts;
-  /** For other threads. */
-  readonly kick: KickHandle;
-  /** Sleeps until kicked or until `deadline`, host nanoseconds; takes the kick. */
-  wait(deadline: number): void;
-  setAlarm(deadline: number): void;
-  takeKick(): void;
-  /** Gives batched writes to the buses, in the order they were made. */
-  drain(ports: Bus, memoryIo: Bus): void;
-  close(): void;
 }
 
 let supported: CpuidEntry[] | undefined;
@@ -118,6 +106,9 @@ export function openKvmThread(
     cpu,
     exit: emptyExit(),
     kernel: kernelInterrupts(machine.vm),
+    // KVM gives no exits for the registers of x2APIC mode, and swallows the deadline register.
+    apic: { x2apic: false },
+    connect: () => {},
     kick: cpu.kick.handle,
     wait: (deadline) => cpu.kick.wait(deadline),
     // A deadline between two nanoseconds must not ring before it.

@@ -127,7 +127,7 @@ export class GuestMachine {
       lapic: config.lapic,
       ioapic: config.ioapic,
     };
-    const handle = cleanup.adopt(createKvmMachine(engine.probe, engine.irqchip, ram), closeMachine);
+    const handle = cleanup.adopt(createMachineOf(engine, ram), closeHandle);
     const { worker } = thread;
     await thread.ready;
     const channel = new Channel();
@@ -211,10 +211,10 @@ export class GuestMachine {
     if (!again) return this.#finish(outcome);
     this.#listener.reset(outcome.kind === "reset" ? outcome.cause : outcome.kind);
     try {
-      closeMachine(this.#handle!);
+      closeHandle(this.#handle);
       this.#handle = undefined;
       clearGuestRam(this.#parts.ram);
-      this.#handle = createKvmMachine(this.engine.probe, this.engine.irqchip, this.#parts.ram);
+      this.#handle = createMachineOf(this.engine, this.#parts.ram);
       this.#parts.worker.postMessage(prepareRequest({ ...this.#parts, handle: this.#handle }, this.#battery));
       const memory = viewGuestRam(this.#parts.ram);
       const loaded = bootGuest(config, files, memory, boardResources(this.shape));
@@ -231,11 +231,20 @@ export class GuestMachine {
 
   #finish(outcome: Outcome): void {
     this.#parts.worker.terminate();
-    if (this.#handle !== undefined) closeMachine(this.#handle);
+    closeHandle(this.#handle);
     this.#handle = undefined;
     releaseGuestRam(this.#parts.ram);
     this.#settle({ outcome, wallMs: performance.now() - this.#startedAt, counts: this.#counts });
   }
+}
+
+/** The machine of an engine that has one of its own. */
+function createMachineOf({ probe, irqchip }: MachineEngine, ram: GuestRam): KvmMachineHandle | undefined {
+  return probe.vendor === "soft" ? undefined : createKvmMachine(probe.vendor, probe.caps, irqchip, ram);
+}
+
+function closeHandle(handle: KvmMachineHandle | undefined): void {
+  if (handle !== undefined) closeMachine(handle);
 }
 
 /** What a thread is asked to prepare. */
@@ -245,11 +254,13 @@ function prepareRequest(parts: Omit<BuiltParts, "loaded">, battery?: RtcState): 
     type: "prepare",
     channel: parts.channel.buffer,
     ram: parts.ram,
-    machine: parts.handle,
+    ...(parts.handle === undefined ? {} : { machine: parts.handle }),
+    irqchip,
     caps: probe.caps,
     cpuid: {
       model: config.cpu,
       userApic: irqchip === "user",
+      apicExits: probe.vendor === "soft",
       tscDeadline: (probe.capabilities.TSC_DEADLINE_TIMER ?? 0) !== 0,
       hidden: probe.hiddenFeatures,
       apicId: 0,
@@ -288,7 +299,8 @@ interface BuiltParts {
   readonly ram: GuestRam;
   readonly loaded: LoadedGuest;
   readonly worker: Worker;
-  readonly handle: KvmMachineHandle;
+  /** Absent under the soft engine. */
+  readonly handle: KvmMachineHandle | undefined;
   readonly channel: Channel;
 }
 

@@ -58,6 +58,10 @@ export function ownFabric(options: FabricOptions): InterruptFabric {
     initialise: () => lapic?.enterVirtualWire(),
     readMsr: (index) => lapic?.readMsr(index),
     writeMsr: (index, value) => lapic?.writeMsr(index, value) ?? false,
+    taskPriority: () => lapic?.cr8 ?? 0,
+    setTaskPriority: (value) => {
+      if (lapic !== undefined) lapic.cr8 = value;
+    },
     devices: own.filter((device) => device !== undefined),
   };
 }
@@ -68,7 +72,7 @@ function signal(kernel: KernelInterrupts, message: InterruptMessage): void {
 }
 
 /** The boot processor's APIC, at the address its base register says. */
-function buildLapic({ clock, memoryIo }: FabricOptions, ioapic: () => IoApic | undefined): Lapic {
+function buildLapic({ clock, memoryIo, apic }: FabricOptions, ioapic: () => IoApic | undefined): Lapic {
   const placements = new Placements(memoryIo);
   let place: (base: number | undefined) => void = () => {};
   const lapic = new Lapic({
@@ -81,8 +85,8 @@ function buildLapic({ clock, memoryIo }: FabricOptions, ioapic: () => IoApic | u
     changed: () => {}, // the loop looks before every entry
     moved: (base) => place(base),
     busHz: APIC_BUS_HZ,
-    // KVM gives no exits for the registers of x2APIC mode, and swallows the deadline register.
-    x2apic: false,
+    x2apic: apic.x2apic,
+    ...(apic.tsc === undefined ? {} : { tsc: apic.tsc(clock) }),
   });
   place = placements.slot(lapic.window, "lapic");
   place(ADDRESS.LAPIC);

@@ -10,7 +10,7 @@ import type { Attachment } from "../io/bus.ts";
 import type { KickHandle } from "../kvm/kick.ts";
 import type { Outcome } from "../vcpu/outcome.ts";
 import type { KvmMachineHandle } from "../vendor/kvm_machine.ts";
-import type { VendorCaps } from "../vendor/ops.ts";
+import type { IrqchipMode, VendorCaps } from "../vendor/ops.ts";
 import type { CpuidRequest } from "../x86/cpuid.ts";
 import type { CpuState } from "../x86/state.ts";
 import type { BoardShape } from "./layout.ts";
@@ -27,7 +27,9 @@ export interface PrepareRequest {
   /** Memory of the machine's `Channel`. */
   readonly channel: SharedArrayBuffer;
   readonly ram: GuestRam;
-  readonly machine: KvmMachineHandle;
+  /** Absent: the soft engine. */
+  readonly machine?: KvmMachineHandle;
+  readonly irqchip: IrqchipMode;
   readonly caps: VendorCaps;
   /** What CPUID is to show; what the engine supports and the rate of the time stamp counter the thread asks for itself. */
   readonly cpuid: Omit<CpuidRequest, "supported" | "tscKhz">;

@@ -23,7 +23,8 @@ import type { CpuState } from "../x86/state.ts";
 import { PcBoard } from "./board_pc.ts";
 import { Channel } from "./channel.ts";
 import { buildFabric } from "./fabric.ts";
-import { type EngineThread, openKvmThread, supportedLeaves } from "./kvm_engine.ts";
+import type { EngineThread } from "./engine_thread.ts";
+import { openKvmThread, supportedLeaves } from "./kvm_engine.ts";
 import type { InterruptFabric } from "./interrupts.ts";
 import {
   type PrepareRequest,
@@ -66,25 +67,33 @@ interface WorkerScope {
 
 const scope = globalThis as unknown as WorkerScope;
 if (scope.name === VCPU_WORKER && typeof WorkerGlobalScope !== "undefined") {
-  let prepared: Prepared | undefined;
+  let preparing: Promise<Prepared | undefined> = Promise.resolve(undefined);
+  const prepare = async (data: PrepareRequest) => {
+    // Code of an engine is loaded when it is used: KVM guests start without the soft engine's.
+    if (data.machine === undefined) softEngine ??= await import("./soft_engine.ts");
+    return new Prepared(data, (message) => scope.postMessage(message));
+  };
   scope.onmessage = ({ data }) => {
     switch (data.type) {
       case "prepare":
-        prepared = new Prepared(data, (message) => scope.postMessage(message));
+        preparing = prepare(data);
         return;
       case "run":
-        scope.postMessage(prepared!.run(data.entry));
-        prepared = undefined;
+        void preparing.then((prepared) => scope.postMessage(prepared!.run(data.entry)));
         return;
       case "cancel":
-        prepared?.close();
-        prepared = undefined;
-        return scope.postMessage({ type: "cancelled" });
+        void preparing.then((prepared) => {
+          prepared?.close();
+          scope.postMessage({ type: "cancelled" });
+        });
+        return;
     }
   };
   scope.postMessage({ type: "ready" });
   warmUp();
 }
+
+let softEngine: typeof import("./soft_engine.ts") | undefined;
 
 /** Does what every run needs while the main thread still reads files. */
 function warmUp(): void {
@@ -110,8 +119,13 @@ class Prepared {
     }
     this.#attempt(() => {
       const memory = viewGuestRam(request.ram);
-      const cpuid = { ...request.cpuid, supported: supportedLeaves() };
-      this.#engine = openKvmThread(request.machine, request.caps, cpuid, memory) as EngineThread<unknown>;
+      const { machine, caps, cpuid, ram } = request;
+      if (machine === undefined) {
+        this.#engine = softEngine!.openSoftThread(ram, caps, cpuid) as EngineThread<unknown>;
+      } else {
+        const shown = { ...cpuid, supported: supportedLeaves() };
+        this.#engine = openKvmThread(machine, caps, shown, memory) as EngineThread<unknown>;
+      }
       this.#machine = new RunningMachine(request, this.#engine, this.#trace, tell);
     });
   }
@@ -183,13 +197,13 @@ class RunningMachine {
     this.#trace = trace;
     this.#tell = tell;
     this.#channel = new Channel(request.channel);
-    const { shape, machine, ram, epochMs, commandLine, battery } = request;
+    const { shape, irqchip: mode, ram, epochMs, commandLine, battery } = request;
     const clock = this.#clock;
     const ports = this.#ports = new Bus("port", PORT_LIMIT, trace);
     const memoryIo = this.#memoryIo = new Bus("memory", MEMORY_LIMIT, trace);
-    const mode = machine.irqchip;
-    const { kernel } = engine;
-    const fabric = this.#fabric = buildFabric({ mode, shape, clock, ports, memoryIo, kernel });
+    const { kernel, apic } = engine;
+    const fabric = this.#fabric = buildFabric({ mode, shape, clock, ports, memoryIo, kernel, apic });
+    engine.connect({ ports, memoryIo, fabric, clock });
     this.board = new PcBoard({
       shape,
       clock,

@@ -14,7 +14,7 @@ import { KvmSystem } from "../kvm/system.ts";
 import { tscKhz } from "../kvm/vcpu_state.ts";
 import { closeFile, OPEN, readSmallText, tryOpen } from "../sys/files.ts";
 import type { FeatureName } from "../x86/cpuid.ts";
-import type { IrqchipMode, Quirk, VendorCaps } from "./ops.ts";
+import type { IrqchipMode, Quirk, VendorCaps, VendorName } from "./ops.ts";
 import { HOST_POLICY, type KvmVendor, quirksOf } from "./quirks.ts";
 
 /** What the user may ask for. */
@@ -30,7 +30,7 @@ export interface HostFiles {
 
 /** The answer. */
 export interface Probe {
-  readonly vendor: KvmVendor;
+  readonly vendor: VendorName;
   readonly caps: VendorCaps;
   /** One line: which engine and why. */
   readonly reason: string;
@@ -69,9 +69,7 @@ export function probe(
   request: EngineRequest,
   options: { device?: string; files?: HostFiles; measureTsc?: boolean } = {},
 ): Probe {
-  if (request === "soft") {
-    throw new ConfigError(`Cannot use --engine soft: ${SOFT_MISSING}; use --engine kvm`, { path: "engine" });
-  }
+  if (request === "soft") return softProbe("as asked");
   const files = options.files ?? HOST_FILES;
   const system = KvmSystem.open(options.device);
   try {
@@ -88,6 +86,33 @@ export function probe(
     system.close();
   }
 }
+
+/** The soft engine, which every host has. */
+function softProbe(why: string): Probe {
+  return {
+    vendor: "soft",
+    caps: SOFT_CAPS,
+    reason: `engine soft: hvm's own processor, ${why}`,
+    quirks: quirksOf("soft"),
+    hiddenFeatures: [],
+    capabilities: {},
+  };
+}
+
+/** What the soft engine can do, on every host alike. */
+const SOFT_CAPS: VendorCaps = {
+  vendor: "soft",
+  realMode: true,
+  stockGuests: true,
+  irqchips: ["user"],
+  bestIrqchip: "user",
+  syncRegs: true,
+  coalescedIo: false,
+  readonlyMemory: false,
+  msrExits: true,
+  maxCpus: 1,
+  tscKhz: 1_000_000,
+};
 
 /**
  * The CPUID leaves KVM can offer. Where the host is itself a guest this takes milliseconds, so it is asked for by the

@@ -113,6 +113,8 @@ export interface CpuidRequest {
   readonly model: "host" | "baseline";
   /** The local APIC is ours: its features are what our model and the engine's exits can keep. */
   readonly userApic: boolean;
+  /** Every register access of a local APIC of ours reaches it: x2APIC mode and the TSC deadline work. */
+  readonly apicExits?: boolean;
   /** The engine runs the TSC-deadline timer of its own APIC. */
   readonly tscDeadline: boolean;
   /** Features this host is known to answer wrongly. */
@@ -198,8 +200,9 @@ export function cpuidFor(request: CpuidRequest): CpuidLeaf[] {
     : request.supported.map((leaf) => ({ ...leaf }));
   const table = new CpuidTable(leaves);
   for (const name of NEVER) table.set(name, false);
-  if (request.userApic) { for (const name of NEEDS_KVM_APIC) table.set(name, false); }
-  else if (request.tscDeadline && request.model === "host") table.set("TSC_DEADLINE", true);
+  if (request.userApic && request.apicExits !== true) {
+    for (const name of NEEDS_KVM_APIC) table.set(name, false);
+  } else if (request.tscDeadline && request.model === "host") table.set("TSC_DEADLINE", true);
   for (const name of request.hidden ?? []) table.set(name, false);
   table.set("APIC", true);
   table.set("HYPERVISOR", true);
