@@ -11,6 +11,7 @@ import { loadState, resetCpu, saveState } from "../../x86/cpu_state.ts";
 import { readMsr, writeMsr } from "../../x86/msr.ts";
 import { ACCESS_KIND } from "../../x86/paging.ts";
 import { ISA_FEATURE } from "../../x86/isa_features.ts";
+import { OTHER_GATES } from "../../x86/soft_cpuid.ts";
 import { CR0, RFLAGS } from "../../x86/state.ts";
 import type { CpuidAnswer } from "../../x86/world.ts";
 import { BLOCKED, type CpuEvent, EXIT, type Exit, type VendorCaps, type VendorOps } from "../ops.ts";
@@ -257,7 +258,7 @@ class CpuidAnswers {
   has(name: string): boolean {
     let known = this.#features.get(name);
     if (known === undefined) {
-      const where = ISA_FEATURE[name];
+      const where = ISA_FEATURE[name] ?? OTHER_GATES[name];
       const leaf = where === undefined ? undefined : this.#find(where.leaf, where.subleaf);
       known = where !== undefined && leaf !== undefined && (leaf[where.register] >>> where.bit & 1) === 1;
       this.#features.set(name, known);

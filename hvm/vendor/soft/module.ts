@@ -11,7 +11,7 @@ import { SSE } from "../../x86/exec/sse.ts";
 import { X87 } from "../../x86/exec/x87.ts";
 import { Insn } from "../../x86/insn.ts";
 import { isa } from "../../x86/isa_build.ts";
-import { CELL_MODRM } from "../../x86/isa_tables.ts";
+import { CELL_MODRM, SELECT } from "../../x86/isa_tables.ts";
 import type { HandlerTable } from "./blocks.ts";
 import { formOf, semanticKey, signatureOf } from "./forms.ts";
 import { buildInterpreter, type FormEntry, HANDLER, isInline } from "./interp.ts";
@@ -64,6 +64,20 @@ const PREFIXES: readonly (readonly number[])[] = [
   [0xf2, 0x66, 0x67],
 ];
 
+/** The first of them choose sizes, the others F2 and F3 too. */
+const SIZES = 4;
+/** MOVS to SCAS, the instructions whose repeats are forms of their own. */
+const FIRST_STRING = 0xa4;
+const LAST_STRING = 0xaf;
+
+/** The values of ModRM that a cell tells apart. */
+function modrmsOf(cell: number): number[] {
+  if ((cell & CELL_MODRM) === 0) return [0];
+  const regs = (cell & SELECT.REG) !== 0 ? [0, 1, 2, 3, 4, 5, 6, 7] : [0];
+  const rms = (cell & SELECT.RM) !== 0 ? [0, 1, 2, 3, 4, 5, 6, 7] : [0];
+  return regs.flatMap((reg) => [reg << 3, ...rms.map((rm) => 0xc0 | reg << 3 | rm)]);
+}
+
 /** Finds the forms by decoding every cell with every prefix and ModRM that makes a difference. */
 function enumerate(): FormEntry[] {
   const { cells } = isa();
@@ -72,19 +86,24 @@ function enumerate(): FormEntry[] {
   const bytes = new Uint8Array(32);
   for (let cell = 0; cell < cells.length; cell++) {
     if (cells[cell] === 0) continue;
-    const modrm = (cells[cell]! & CELL_MODRM) !== 0;
+    const modrms = modrmsOf(cells[cell]!);
+    const repeats = cell >= FIRST_STRING && cell <= LAST_STRING;
+    const mandatory = (cells[cell]! & SELECT.PREFIX) !== 0;
+    const prefixes = cell >> 8 >= 5
+      ? [[], [0x67]]
+      : repeats || mandatory
+      ? PREFIXES
+      : PREFIXES.slice(0, SIZES);
     for (const mode of [16, 32, 64]) {
-      for (const prefix of cell >> 8 >= 5 ? [[], [0x67]] : PREFIXES) {
+      for (const prefix of prefixes) {
         for (const wide of mode === 64 ? [0, 1] : [0]) {
           for (const opcode of encodings(cell, wide)) {
             const start = [...prefix, ...opcode];
-            for (let reg = 0; reg < (modrm ? 8 : 1); reg++) {
-              for (const rest of modrm ? [0x00 | reg << 3, 0xc0 | reg << 3, 0xc1 | reg << 3] : [0]) {
-                bytes.fill(0);
-                bytes.set(start);
-                bytes[start.length] = rest;
-                if (decode(bytes, 0, 32, mode, insn) === OK) collect(insn, found);
-              }
+            for (const modrm of modrms) {
+              bytes.fill(0);
+              bytes.set(start);
+              bytes[start.length] = modrm;
+              if (decode(bytes, 0, 32, mode, insn) === OK) collect(insn, found);
             }
           }
         }

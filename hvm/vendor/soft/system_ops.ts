@@ -9,6 +9,7 @@ import { FLAG_OPS } from "../../x86/exec/flag_ops.ts";
 import { FPU_STATE } from "../../x86/exec/fpu_state.ts";
 import { PORT_IO } from "../../x86/exec/portio.ts";
 import { SEGMENT_OPS } from "../../x86/exec/segment.ts";
+import { SSE_RARE } from "../../x86/exec/sse_rare.ts";
 import { SYSTEM } from "../../x86/exec/system.ts";
 
 /** By key. */
@@ -19,4 +20,5 @@ export const SYSTEM_OPS: SystemOps = {
   ...PORT_IO,
   ...FLAG_OPS,
   ...FPU_STATE,
+  ...SSE_RARE,
 };
