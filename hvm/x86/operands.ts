@@ -94,8 +94,9 @@ export function withinLimit(offset: bigint, bytes: number, limit: number, attr: 
 /** Whether a segment may be read or written; real-address and virtual-8086 mode do not ask. [SDM] vol. 3A, 6.4.1 */
 function allows(attr: number, write: boolean): boolean {
   if ((attr & ATTR.UNUSABLE) !== 0) return false;
-  if ((attr & TYPE.CODE) !== 0) return !write && (attr & TYPE.WRITE_OR_READ) !== 0;
-  return !write || (attr & TYPE.WRITE_OR_READ) !== 0;
+  const type = attr & ATTR.TYPE;
+  if ((type & TYPE.CODE) !== 0) return !write && (type & TYPE.WRITE_OR_READ) !== 0;
+  return !write || (type & TYPE.WRITE_OR_READ) !== 0;
 }
 
 /** The linear address of `bytes` bytes at an offset in a segment (0 to 5), checked. Throws #GP(0) or #SS(0). */
