@@ -18,6 +18,7 @@ import {
   FIRST_HIGH_BYTE,
   type Insn,
   keyOf,
+  MAX_OPERANDS,
   memoryOperand,
   NO_REGISTER,
   OPERAND,
@@ -110,6 +111,8 @@ export function writeRecord(view: DataView, insn: Insn, { at, rip, place, handle
   view.setUint8(at + RECORD.PLACE, place);
   const count = operandCount(insn);
   for (let n = 0; n < count; n++) view.setUint8(at + RECORD.REG + n, registerField(insn, n));
+  // Behind the operands: what tells conditional moves of the x87 apart.
+  if (count < MAX_OPERANDS) view.setUint8(at + RECORD.REG + count, insn.reg & 3);
   let disp = insn.disp;
   if (insn.base === BASE_RIP) disp += rip + insn.length;
   view.setUint8(
