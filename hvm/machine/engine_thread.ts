@@ -3,12 +3,11 @@
  * @module
  */
 
-import type { TscPort } from "../../devices/irq/lapic_timer.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Bus } from "../io/bus.ts";
 import type { KickHandle } from "../kvm/kick.ts";
 import type { Exit, VendorOps } from "../vendor/ops.ts";
-import type { InterruptFabric, KernelInterrupts } from "./interrupts.ts";
+import type { ApicFacts, InterruptFabric, KernelInterrupts } from "./interrupts.ts";
 
 /** What an engine that makes accesses by itself needs of the board. */
 export interface EngineBoard {
@@ -16,14 +15,6 @@ export interface EngineBoard {
   readonly memoryIo: Bus;
   readonly fabric: InterruptFabric;
   readonly clock: Clock;
-}
-
-/** What a local APIC of hvm's own can show under an engine. */
-export interface ApicFacts {
-  /** Registers of x2APIC mode reach us. */
-  readonly x2apic: boolean;
-  /** The time stamp counter, where writes to the deadline register reach us. */
-  readonly tsc?: (clock: Clock) => TscPort;
 }
 
 /** An engine on its thread. */

@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { TscPort } from "../../devices/irq/lapic_timer.ts";
 import type { Clock } from "../base/clock.ts";
 import { type Line, SharedLine, Wire } from "../base/line.ts";
 import type { Bus } from "../io/bus.ts";
@@ -15,7 +16,6 @@ import { encodeMsi, type InterruptMessage } from "../io/msi.ts";
 import type { Device } from "../io/device.ts";
 import { type EventDelivery, KernelDelivery } from "../vcpu/events.ts";
 import type { IrqchipMode, VendorOps } from "../vendor/ops.ts";
-import type { ApicFacts } from "./engine_thread.ts";
 import type { BoardShape } from "./layout.ts";
 
 /** What KVM's part of the controllers can be told. */
@@ -24,6 +24,14 @@ export interface KernelInterrupts {
   signalMsi(address: number, data: number): void;
   /** Replaces the messages that the pins of an IOAPIC of ours send; undefined for a masked pin. */
   setPinRoutes(routes: readonly ({ readonly address: number; readonly data: number } | undefined)[]): void;
+}
+
+/** What a local APIC of hvm's own can show under an engine. */
+export interface ApicFacts {
+  /** Registers of x2APIC mode reach us. */
+  readonly x2apic: boolean;
+  /** The time stamp counter, where writes to the deadline register reach us. */
+  readonly tsc?: (clock: Clock) => TscPort;
 }
 
 /** What the fabric is made from. */

@@ -314,14 +314,19 @@ export function chooseEngine(config: MachineConfig): MachineEngine {
   const irqchip = config.irqchip !== "auto" ? config.irqchip : config.lapic ? bestIrqchip : "user";
   if (!irqchips.includes(irqchip)) {
     throw new HostError(
-      `Cannot use --irqchip ${irqchip}: this host's KVM has ${irqchips.join(", ")}; take one of them or auto`,
+      `Cannot use --irqchip ${irqchip}: engine ${found.vendor} has ${
+        irqchips.join(", ")
+      } here; take one of them or auto`,
       { operation: "probe" },
     );
   }
   if (config.cpus > maxCpus) {
-    throw new ConfigError(`Cannot give the guest ${config.cpus} CPUs: KVM allows ${maxCpus} here`, {
-      path: "cpus",
-    });
+    throw new ConfigError(
+      `Cannot give the guest ${config.cpus} CPUs: engine ${found.vendor} allows ${maxCpus} here`,
+      {
+        path: "cpus",
+      },
+    );
   }
   return { probe: found, irqchip };
 }
@@ -334,7 +339,7 @@ function emulationAdvice({ vendor, caps }: Probe): string[] {
     ];
   }
   return [
-    `this KVM (${vendor}) emulates the guest's kernel and lacks this instruction; run the guest on a host whose KVM ` +
-    "has VT-x or SVM",
+    `this KVM (${vendor}) emulates the guest's kernel and lacks this instruction; run the guest with ` +
+    "--engine soft, or on a host whose KVM has VT-x or SVM",
   ];
 }

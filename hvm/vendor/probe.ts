@@ -6,7 +6,7 @@
  * @module
  */
 
-import { ConfigError, HostError } from "../base/errors.ts";
+import { HostError } from "../base/errors.ts";
 import { CAP, type CapName, SYNC_X86 } from "../kvm/abi.ts";
 import { cpuVirtualization } from "../kvm/advice.ts";
 import type { CpuidEntry } from "../kvm/cpuid_list.ts";
@@ -57,19 +57,38 @@ const KINDS: readonly { readonly vendor: KvmVendor; readonly module: string; rea
   { vendor: "pvm", module: "kvm_pvm", text: "KVM without hardware virtualization" },
 ];
 
-const SOFT_MISSING = "the soft engine is not part of this version of hvm yet";
+const SOFT_INSTEAD = "--engine soft runs them";
 
 /**
  * Chooses the engine.
  * @param options.measureTsc fills in `caps.tscKhz`, which takes a machine of its own
- * @throws {ConfigError} when `soft` is asked for, which does not exist yet.
- * @throws {HostError} when KVM cannot be used, with a sentence that says what to do.
+ * @throws {HostError} when KVM is asked for and cannot be used, with a sentence that says what to do.
  */
 export function probe(
   request: EngineRequest,
-  options: { device?: string; files?: HostFiles; measureTsc?: boolean } = {},
+  options: ProbeOptions = {},
 ): Probe {
   if (request === "soft") return softProbe("as asked");
+  if (request === "kvm") return kvmProbe(request, options);
+  try {
+    const found = kvmProbe(request, options);
+    return found.caps.stockGuests ? found : softProbe(
+      `since this KVM (${found.vendor}) cannot run stock guests; --engine kvm takes it all the same`,
+    );
+  } catch (error) {
+    if (!(error instanceof HostError)) throw error;
+    return softProbe(`since KVM cannot be used: ${error.message}`);
+  }
+}
+
+/** What a probe may be told. */
+interface ProbeOptions {
+  readonly device?: string;
+  readonly files?: HostFiles;
+  readonly measureTsc?: boolean;
+}
+
+function kvmProbe(request: EngineRequest, options: ProbeOptions): Probe {
   const files = options.files ?? HOST_FILES;
   const system = KvmSystem.open(options.device);
   try {
@@ -142,7 +161,7 @@ export function kvmVendor(files: HostFiles = HOST_FILES): KvmVendor {
   if (chosen !== undefined) return chosen.vendor;
   throw new HostError(
     "Cannot use KVM of this host: it is of a kind hvm does not know (/sys/module has none of kvm_intel, kvm_amd, " +
-      `kvm_pvm that fits the processor); ${SOFT_MISSING}, so use another host`,
+      "kvm_pvm that fits the processor); use --engine soft",
     { operation: "probe" },
   );
 }
@@ -152,7 +171,7 @@ function reasonFor(vendor: KvmVendor, request: EngineRequest): string {
   const asked = request === "auto" ? "the fastest engine here" : "as asked";
   const what = `engine kvm (${vendor}): ${text} (${module}), ${asked}`;
   if (vendor !== "pvm") return what;
-  return `${what}; stock kernels stop here at instructions it lacks, and ${SOFT_MISSING}`;
+  return `${what}; stock kernels stop here at instructions it lacks: ${SOFT_INSTEAD}`;
 }
 
 function readCaps(system: KvmSystem, vendor: KvmVendor, files: HostFiles, measureTsc: boolean): VendorCaps {

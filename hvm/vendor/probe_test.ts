@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { ConfigError } from "../base/errors.ts";
 import { kvmTest } from "../testing/kvm.ts";
 import { type HostFiles, kvmVendor, probe, supportedCpuid } from "./probe.ts";
 
@@ -25,22 +24,27 @@ Deno.test("a KVM of an unknown kind is refused with a sentence", () => {
   for (const files of [host(["kvm"], "vmx"), host(["kvm", "kvm_intel", "kvm_amd"], "")]) {
     assert.throws(() => kvmVendor(files), {
       name: "HostError",
-      message: /^Cannot use KVM of this host: it is of a kind hvm does not know .*use another host$/,
+      message: /^Cannot use KVM of this host: it is of a kind hvm does not know .*use --engine soft$/,
     });
   }
 });
 
-Deno.test("the soft engine is named as missing", () => {
-  assert.throws(() => probe("soft"), (error) => {
-    assert.ok(error instanceof ConfigError);
-    assert.equal(error.path, "engine");
-    assert.match(error.message, /soft engine is not part of this version .* use --engine kvm/);
-    return true;
-  });
+Deno.test("the soft engine is there on every host", () => {
+  const found = probe("soft", { device: "/nonexistent/kvm" });
+  assert.equal(found.vendor, "soft");
+  assert.equal(found.caps.stockGuests, true);
+  assert.deepEqual(found.caps.irqchips, ["user"]);
+  assert.match(found.reason, /^engine soft: hvm's own processor, as asked$/);
+});
+
+Deno.test("auto takes the soft engine where KVM cannot be used, and says why", () => {
+  const found = probe("auto", { device: "/nonexistent/kvm", files: host([], "") });
+  assert.equal(found.vendor, "soft");
+  assert.match(found.reason, /since KVM cannot be used: Cannot use \/nonexistent\/kvm: there is no KVM/);
 });
 
 Deno.test("a missing device is refused before anything else is looked at", () => {
-  assert.throws(() => probe("auto", { device: "/nonexistent/kvm", files: host([], "") }), {
+  assert.throws(() => probe("kvm", { device: "/nonexistent/kvm", files: host([], "") }), {
     name: "HostError",
     errno: "ENOENT",
     message: /^Cannot use \/nonexistent\/kvm: there is no KVM/,
@@ -48,8 +52,8 @@ Deno.test("a missing device is refused before anything else is looked at", () =>
 });
 
 kvmTest("probing says what this host can do, and why it was chosen", {}, () => {
-  assert.equal(probe("auto").caps.tscKhz, 0);
-  const result = probe("auto", { measureTsc: true });
+  assert.equal(probe("kvm").caps.tscKhz, 0);
+  const result = probe("kvm", { measureTsc: true });
   assert.match(result.reason, /^engine kvm \((vmx|svm|pvm)\): KVM /);
   assert.equal(result.reason.includes("\n"), false);
   assert.ok(result.caps.irqchips.includes("user"));
@@ -57,6 +61,8 @@ kvmTest("probing says what this host can do, and why it was chosen", {}, () => {
   assert.ok(supportedCpuid().length > 5 && result.quirks.length > 3);
   assert.equal(result.capabilities.USER_MEMORY, 1);
   assert.deepEqual(structuredClone(result.caps), result.caps);
+  // Without hardware virtualization stock guests do not run, and auto takes what runs them.
+  assert.equal(probe("auto").vendor, result.vendor === "pvm" ? "soft" : result.vendor);
 });
 
 kvmTest("facts follow the module's parameters", {}, () => {

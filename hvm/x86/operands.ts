@@ -28,9 +28,6 @@ import {
 import { Paging } from "./paging.ts";
 import { GPR } from "./state.ts";
 
-/** Bits of a segment's type. [SDM] vol. 3A, 3.4.5.1 */
-export const TYPE = { ACCESSED: 1, WRITE_OR_READ: 2, DOWN_OR_CONFORMING: 4, CODE: 8 } as const;
-
 /** Cuts a value to so many bytes. */
 export function cut(value: bigint, bytes: number): bigint {
   return BigInt.asUintN(bytes * 8, value);
@@ -85,8 +82,8 @@ function operandOffset(cpu: Cpu, insn: Insn, n: number): bigint {
 export function withinLimit(offset: bigint, bytes: number, limit: number, attr: number): boolean {
   const first = Number(offset);
   const last = first + bytes - 1;
-  const down = (attr & (ATTR.CODE_OR_DATA | TYPE.CODE | TYPE.DOWN_OR_CONFORMING)) ===
-    (ATTR.CODE_OR_DATA | TYPE.DOWN_OR_CONFORMING);
+  const down = (attr & (ATTR.CODE_OR_DATA | ATTR.CODE | ATTR.DOWN_OR_CONFORMING)) ===
+    (ATTR.CODE_OR_DATA | ATTR.DOWN_OR_CONFORMING);
   if (down) return first > limit && last <= ((attr & ATTR.BIG) !== 0 ? 0xffffffff : 0xffff);
   return last <= limit || limit === 0xffffffff;
 }
@@ -95,8 +92,8 @@ export function withinLimit(offset: bigint, bytes: number, limit: number, attr: 
 function allows(attr: number, write: boolean): boolean {
   if ((attr & ATTR.UNUSABLE) !== 0) return false;
   const type = attr & ATTR.TYPE;
-  if ((type & TYPE.CODE) !== 0) return !write && (type & TYPE.WRITE_OR_READ) !== 0;
-  return !write || (type & TYPE.WRITE_OR_READ) !== 0;
+  if ((type & ATTR.CODE) !== 0) return !write && (type & ATTR.WRITE_OR_READ) !== 0;
+  return !write || (type & ATTR.WRITE_OR_READ) !== 0;
 }
 
 /** The linear address of `bytes` bytes at an offset in a segment (0 to 5), checked. Throws #GP(0) or #SS(0). */

@@ -7,10 +7,10 @@
  * @module
  */
 
-import type { Cpu } from "./cpu.ts";
 import { CPU, PLACE, TLB } from "./exec/cpu_memory.ts";
 import { VECTOR } from "./exec/sem.ts";
 import { CR0, CR4, EFER, RFLAGS } from "./state.ts";
+import type { World } from "./world.ts";
 
 /** Bits of entries. */
 const P = 1 << 0;
@@ -37,9 +37,28 @@ const FOUR_GIB = 0x1_0000_0000;
 /** No page: differs from every page address. */
 const NONE = 1n;
 
+/** What translation reads of its processor. */
+export interface TranslatedCpu {
+  readonly world: World;
+  readonly u32: Uint32Array;
+  readonly u64: BigUint64Array;
+  readonly cr0: number;
+  readonly cr4: number;
+  readonly efer: number;
+  readonly cpl: number;
+  readonly longMode: boolean;
+  readonly code64: boolean;
+  cell32(offset: number): number;
+  setCell64(offset: number, value: bigint): void;
+  /** What to throw to raise an exception. */
+  fault(vector: number, code: number): unknown;
+  /** Code at linear addresses may be other code now. */
+  newGeneration(): void;
+}
+
 /** Translation for one processor. */
 export class Paging {
-  readonly #cpu: Cpu;
+  readonly #cpu: TranslatedCpu;
   /** Results of the last walk. */
   #page = 0;
   #writable = false;
@@ -47,7 +66,7 @@ export class Paging {
   #executable = false;
   #dirty = false;
 
-  constructor(cpu: Cpu) {
+  constructor(cpu: TranslatedCpu) {
     this.#cpu = cpu;
   }
 

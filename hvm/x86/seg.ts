@@ -8,7 +8,6 @@
 import { type Cpu, SEGMENT } from "./cpu.ts";
 import { ATTR, CPU } from "./exec/cpu_memory.ts";
 import { VECTOR } from "./exec/sem.ts";
-import { TYPE } from "./operands.ts";
 
 /** A descriptor as its table has it. */
 export interface Descriptor {
@@ -58,17 +57,17 @@ export function dplOf({ attr }: { readonly attr: number }): number {
 }
 
 export function isCode({ attr }: { readonly attr: number }): boolean {
-  return (attr & (ATTR.CODE_OR_DATA | TYPE.CODE)) === (ATTR.CODE_OR_DATA | TYPE.CODE);
+  return (attr & (ATTR.CODE_OR_DATA | ATTR.CODE)) === (ATTR.CODE_OR_DATA | ATTR.CODE);
 }
 
 export function isConforming({ attr }: { readonly attr: number }): boolean {
-  return (attr & TYPE.DOWN_OR_CONFORMING) !== 0;
+  return (attr & ATTR.DOWN_OR_CONFORMING) !== 0;
 }
 
 /** Writable data, which is what a stack is. */
 export function isStack({ attr }: { readonly attr: number }): boolean {
-  const wanted = ATTR.CODE_OR_DATA | TYPE.WRITE_OR_READ;
-  return (attr & (wanted | TYPE.CODE)) === wanted;
+  const wanted = ATTR.CODE_OR_DATA | ATTR.WRITE_OR_READ;
+  return (attr & (wanted | ATTR.CODE)) === wanted;
 }
 
 /** The type of a system descriptor; -1 for code and data. */
@@ -114,8 +113,8 @@ export function wideBase(cpu: Cpu, descriptor: Descriptor): bigint {
 
 /** Sets the accessed bit in the table, where it is not. */
 export function markAccessed(cpu: Cpu, { at, attr }: Descriptor): void {
-  if ((attr & TYPE.ACCESSED) !== 0) return;
-  cpu.writeLinear(at + 5n, 1, BigInt(attr & 0xff | TYPE.ACCESSED), true);
+  if ((attr & ATTR.ACCESSED) !== 0) return;
+  cpu.writeLinear(at + 5n, 1, BigInt(attr & 0xff | ATTR.ACCESSED), true);
 }
 
 /** Marks a TSS in its table as busy or available. */
@@ -126,7 +125,7 @@ export function setBusy(cpu: Cpu, { at }: { readonly at: bigint }, busy: boolean
 
 /** Puts a descriptor into a segment register; no checks. */
 export function install(cpu: Cpu, seg: number, descriptor: Descriptor, selector = descriptor.selector): void {
-  cpu.setSegment(seg, selector, descriptor.base, descriptor.limit, descriptor.attr | TYPE.ACCESSED);
+  cpu.setSegment(seg, selector, descriptor.base, descriptor.limit, descriptor.attr | ATTR.ACCESSED);
 }
 
 /** A null selector: the register cannot be used, but as SS of 64-bit code. */
@@ -140,7 +139,7 @@ export function installNull(cpu: Cpu, seg: number, selector: number): void {
 export function installReal(cpu: Cpu, seg: number, selector: number): void {
   const base = BigInt(selector << 4);
   if (cpu.virtual8086) {
-    const attr = ATTR.PRESENT | ATTR.CODE_OR_DATA | ATTR.DPL | TYPE.WRITE_OR_READ | TYPE.ACCESSED;
+    const attr = ATTR.PRESENT | ATTR.CODE_OR_DATA | ATTR.DPL | ATTR.WRITE_OR_READ | ATTR.ACCESSED;
     return cpu.setSegment(seg, selector, base, 0xffff, attr);
   }
   cpu.setSegment(seg, selector, base, cpu.segLimit(seg), cpu.segAttr(seg) & ~ATTR.UNUSABLE);
@@ -161,7 +160,7 @@ export function loadData(cpu: Cpu, seg: number, selector: number, vector: number
   const code = selectorCode(selector);
   const { attr } = descriptor;
   const data = (attr & ATTR.CODE_OR_DATA) !== 0 &&
-    ((attr & TYPE.CODE) === 0 || (attr & TYPE.WRITE_OR_READ) !== 0);
+    ((attr & ATTR.CODE) === 0 || (attr & ATTR.WRITE_OR_READ) !== 0);
   if (!data) throw cpu.fault(vector, code);
   const conforming = isCode(descriptor) && isConforming(descriptor);
   if (!conforming && dplOf(descriptor) < Math.max(cpu.cpl, selector & 3)) throw cpu.fault(vector, code);
@@ -224,7 +223,7 @@ export function installCode(cpu: Cpu, descriptor: Descriptor, cpl: number): void
 export function dropInnerSegments(cpu: Cpu): void {
   for (const seg of [SEGMENT.ES, SEGMENT.DS, SEGMENT.FS, SEGMENT.GS]) {
     const attr = cpu.segAttr(seg);
-    const conforming = (attr & TYPE.CODE) !== 0 && (attr & TYPE.DOWN_OR_CONFORMING) !== 0;
+    const conforming = (attr & ATTR.CODE) !== 0 && (attr & ATTR.DOWN_OR_CONFORMING) !== 0;
     if ((attr & ATTR.UNUSABLE) !== 0 || conforming) continue;
     if ((attr & ATTR.DPL) >> ATTR.DPL_SHIFT < cpu.cpl) installNull(cpu, seg, 0);
   }

@@ -42,7 +42,7 @@ const TSC_HZ = 1_000_000_000;
 
 function leaf(
   number: number,
-  values: Partial<Pick<CpuidLeaf, "eax" | "ebx" | "ecx" | "edx">> = {},
+  values?: Partial<Pick<CpuidLeaf, "eax" | "ebx" | "ecx" | "edx">>,
   subleaf?: number,
 ): CpuidLeaf {
   const indexed = subleaf !== undefined;

@@ -122,6 +122,13 @@ export const AUX = {
 /** Segment attributes: bits 8 to 23 of a descriptor's high dword, moved down by 8, and one more. [SDM] vol. 3A, 3.4.5 */
 export const ATTR = {
   TYPE: 0xf,
+  /** Of code and data. */
+  ACCESSED: 1 << 0,
+  /** Data can be written, code can be read. */
+  WRITE_OR_READ: 1 << 1,
+  /** Data grows down, code is conforming. */
+  DOWN_OR_CONFORMING: 1 << 2,
+  CODE: 1 << 3,
   CODE_OR_DATA: 1 << 4,
   DPL: 3 << 5,
   DPL_SHIFT: 5,

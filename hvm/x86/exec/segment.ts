@@ -19,7 +19,6 @@ import {
   readMemoryPart,
   readOperand,
   setGpr,
-  TYPE,
   writeOperand,
 } from "../operands.ts";
 import { Paging } from "../paging.ts";
@@ -135,8 +134,8 @@ function verify(write: boolean): SystemOp {
 
 function allowed({ attr }: Descriptor, write: boolean): boolean {
   if ((attr & ATTR.CODE_OR_DATA) === 0) return false;
-  if ((attr & TYPE.CODE) !== 0) return !write && (attr & TYPE.WRITE_OR_READ) !== 0;
-  return !write || (attr & TYPE.WRITE_OR_READ) !== 0;
+  if ((attr & ATTR.CODE) !== 0) return !write && (attr & ATTR.WRITE_OR_READ) !== 0;
+  return !write || (attr & ATTR.WRITE_OR_READ) !== 0;
 }
 
 // ---- tables --------------------------------------------------------------------------------------------------------
