@@ -309,7 +309,9 @@ interface BuiltParts {
  * @throws {ConfigError} {@linkcode HostError}
  */
 export function chooseEngine(config: MachineConfig): MachineEngine {
-  const found = probe(config.engine);
+  // Interrupt controllers in the kernel are KVM's: whoever asks for them asks for it.
+  const wantsKvm = config.engine === "auto" && (config.irqchip === "split" || config.irqchip === "kernel");
+  const found = probe(wantsKvm ? "kvm" : config.engine);
   const { irqchips, bestIrqchip, maxCpus } = found.caps;
   const irqchip = config.irqchip !== "auto" ? config.irqchip : config.lapic ? bestIrqchip : "user";
   if (!irqchips.includes(irqchip)) {

@@ -287,7 +287,7 @@ Deno.test("Machine refuses what makes no sense before anything is made", async (
   await assert.rejects(async () => await Machine.start({ memory: "0" }), ConfigError);
   await assert.rejects(async () => await Machine.start({ kernel: "/no/such/kernel" }), ImageError);
   await assert.rejects(
-    async () => await Machine.start({ engine: "soft" }),
+    async () => await Machine.start({ engine: "soft", irqchip: "kernel" }),
     (error) => error instanceof ConfigError || error instanceof HostError,
   );
 });

@@ -64,7 +64,11 @@ Deno.test("hvm run refuses bad values", async () => {
     [["run", "--cpus", "2"], 125, "Cannot use --cpus 2: this version runs one CPU for now"],
     [["run", "--cpus", "many"], 125, "Cannot use --cpus many: it is not a whole number"],
     [["run", "--engine", "warp"], 125, "Cannot use --engine warp: it is auto, kvm or soft"],
-    [["run", "--engine", "soft"], 125, /^Cannot use --engine soft: /],
+    [
+      ["run", "--engine", "soft", "--irqchip", "split"],
+      125,
+      "Cannot use --irqchip split: engine soft has user here; take one of them or auto",
+    ],
     [["run", "--serial", "tcp:1"], 125, "Cannot use --serial tcp:1: it is stdio, null or file:PATH"],
     [["run", "--timeout", "0"], 125, "Cannot use --timeout 0s: a time is more than nothing"],
     [
