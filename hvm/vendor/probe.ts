@@ -41,6 +41,11 @@ export interface Probe {
   readonly capabilities: Readonly<Partial<Record<CapName, number>>>;
 }
 
+/** The answer where the engine is KVM. */
+export interface KvmProbe extends Probe {
+  readonly vendor: KvmVendor;
+}
+
 /** The running system's files. */
 export const HOST_FILES: HostFiles = {
   exists(path) {
@@ -69,9 +74,9 @@ export function probe(
   options: ProbeOptions = {},
 ): Probe {
   if (request === "soft") return softProbe("as asked");
-  if (request === "kvm") return kvmProbe(request, options);
+  if (request === "kvm") return probeKvm(request, options);
   try {
-    const found = kvmProbe(request, options);
+    const found = probeKvm(request, options);
     return found.caps.stockGuests ? found : softProbe(
       `since this KVM (${found.vendor}) cannot run stock guests; --engine kvm takes it all the same`,
     );
@@ -82,13 +87,14 @@ export function probe(
 }
 
 /** What a probe may be told. */
-interface ProbeOptions {
+export interface ProbeOptions {
   readonly device?: string;
   readonly files?: HostFiles;
   readonly measureTsc?: boolean;
 }
 
-function kvmProbe(request: EngineRequest, options: ProbeOptions): Probe {
+/** What this host's KVM is. @throws {HostError} when it cannot be used. */
+export function probeKvm(request: EngineRequest = "kvm", options: ProbeOptions = {}): KvmProbe {
   const files = options.files ?? HOST_FILES;
   const system = KvmSystem.open(options.device);
   try {

@@ -24,7 +24,7 @@ import { emptyExit } from "./kvm_exits.ts";
 import { attachMachine, closeMachine, createMachine, type KvmMachine } from "./kvm_machine.ts";
 import { setCpuid } from "./kvm_shared.ts";
 import type { Exit, IrqchipMode, VendorCaps, VendorOps } from "./ops.ts";
-import { probe, supportedCpuid } from "./probe.ts";
+import { type KvmProbe, probeKvm, supportedCpuid } from "./probe.ts";
 import { kvmTableFor } from "./table.ts";
 import type { MsrRange } from "../kvm/vm_extras.ts";
 
@@ -66,10 +66,10 @@ export interface Guest {
   [Symbol.dispose](): void;
 }
 
-let probed: ReturnType<typeof probe> | undefined;
+let probed: KvmProbe | undefined;
 /** The facts of this host. */
-export function hostProbe(): ReturnType<typeof probe> {
-  return probed ??= probe("kvm");
+export function hostProbe(): KvmProbe {
+  return probed ??= probeKvm();
 }
 
 /** The state a program starts with. */

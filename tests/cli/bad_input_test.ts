@@ -273,6 +273,8 @@ Deno.test({
         "--ext=js",
         "hvm.js",
         "run",
+        "--engine",
+        "kvm",
         "--kernel",
         "kernel",
       ];

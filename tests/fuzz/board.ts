@@ -57,7 +57,8 @@ export function buildBoard(options: TestBoardOptions): TestBoard {
     setPinRoutes: () => {},
   };
   const outcomes: Outcome[] = [];
-  const fabric = buildFabric({ mode, shape, clock, ports, memoryIo, kernel });
+  const apic = { x2apic: false };
+  const fabric = buildFabric({ mode, shape, clock, ports, memoryIo, kernel, apic });
   const board = new PcBoard({
     shape,
     clock,
