@@ -64,7 +64,9 @@ export function longFrame(pointer: bigint, { cpl, code }: { cpl: number; code: n
  */
 export function writeFrame(cpu: Cpu, stack: FrameStack, unit: number, values: readonly bigint[]): bigint {
   const bytes = stack.long ? 8 : (stack.attr & ATTR.BIG) !== 0 ? 4 : 2;
-  const places = values.map((_, i) => placeOf(cpu, stack, cut(stack.pointer - BigInt((i + 1) * unit), bytes), unit));
+  const places = values.map((_, i) =>
+    placeOf(cpu, stack, cut(stack.pointer - BigInt((i + 1) * unit), bytes), unit)
+  );
   for (const place of places) cpu.probeLinear(place, unit, true, stack.supervisor);
   values.forEach((value, i) => cpu.writeLinear(places[i]!, unit, cut(value, unit), stack.supervisor));
   const pointer = cut(stack.pointer - BigInt(values.length * unit), bytes);

@@ -8,6 +8,7 @@
 import { type Cpu, SEGMENT } from "./cpu.ts";
 import { ATTR, CPU } from "./exec/cpu_memory.ts";
 import { VECTOR } from "./exec/sem.ts";
+import { Paging } from "./paging.ts";
 
 /** A descriptor as its table has it. */
 export interface Descriptor {
@@ -40,6 +41,7 @@ export const SYSTEM_TYPE = {
 } as const;
 
 const LDT_INDEX = 6;
+const REAL_DATA = ATTR.PRESENT | ATTR.CODE_OR_DATA | ATTR.WRITE_OR_READ | ATTR.ACCESSED;
 /** A busy TSS, or an accessed segment, has this bit set too. */
 const BUSY = 2;
 
@@ -75,12 +77,17 @@ export function systemType({ attr }: { readonly attr: number }): number {
   return (attr & ATTR.CODE_OR_DATA) === 0 ? attr & ATTR.TYPE : -1;
 }
 
-/** Reads the descriptor of a selector that is not null; throws `vector` with its code where the table ends before it. */
-export function readDescriptor(cpu: Cpu, selector: number, vector: number = VECTOR.GP): Descriptor {
+/**
+ * Reads the descriptor of a selector that is not null; throws `vector` with its code where the table ends before it.
+ * @param ext 1 while an event is delivered, and in the error code.
+ */
+export function readDescriptor(cpu: Cpu, selector: number, vector: number = VECTOR.GP, ext = 0): Descriptor {
   const local = (selector & 4) !== 0;
   const table = local ? CPU.LDT : CPU.GDT;
   const usable = !local || !isNull(cpu.selector(LDT_INDEX));
-  if (!usable || (selector | 7) > cpu.cell32(table + 8)) throw cpu.fault(vector, selectorCode(selector));
+  if (!usable || (selector | 7) > cpu.cell32(table + 8)) {
+    throw cpu.fault(vector, selectorCode(selector) | ext);
+  }
   const at = cpu.cell64(table) + BigInt(selector & 0xfff8);
   return parse(selector, at, cpu.readLinear(at, 8, true));
 }
@@ -100,15 +107,22 @@ function parse(selector: number, at: bigint, raw: bigint): Descriptor {
   };
 }
 
-/** The upper half of the base of a 16-byte system descriptor in IA-32e mode. */
+/** The base of a system descriptor, which IA-32e mode makes 16 bytes long. */
 export function wideBase(cpu: Cpu, descriptor: Descriptor): bigint {
   if (!cpu.longMode) return descriptor.base;
-  if ((descriptor.selector | 15) > cpu.cell32(((descriptor.selector & 4) !== 0 ? CPU.LDT : CPU.GDT) + 8)) {
-    throw cpu.fault(VECTOR.GP, selectorCode(descriptor.selector));
-  }
-  const upper = cpu.readLinear(descriptor.at + 8n, 8, true);
-  if ((upper >> 40n & 0x1fn) !== 0n) throw cpu.fault(VECTOR.GP, selectorCode(descriptor.selector));
-  return descriptor.base | BigInt.asUintN(32, upper) << 32n;
+  const base = descriptor.base | upperHalf(cpu, descriptor) << 32n;
+  if (!Paging.canonical(base)) throw cpu.fault(VECTOR.GP, selectorCode(descriptor.selector));
+  return base;
+}
+
+/** What the second half of a 16-byte descriptor adds to its base or offset. [SDM] figure 3-33 */
+export function upperHalf(cpu: Cpu, { selector, at }: Descriptor): bigint {
+  const table = (selector & 4) !== 0 ? CPU.LDT : CPU.GDT;
+  const last = (selector & 0xfff8) + 15;
+  if (last > cpu.cell32(table + 8)) throw cpu.fault(VECTOR.GP, selectorCode(selector));
+  const upper = cpu.readLinear(at + 8n, 8, true);
+  if ((upper >> 40n & 0x1fn) !== 0n) throw cpu.fault(VECTOR.GP, selectorCode(selector));
+  return BigInt.asUintN(32, upper);
 }
 
 /** Sets the accessed bit in the table, where it is not. */
@@ -139,16 +153,18 @@ export function installNull(cpu: Cpu, seg: number, selector: number): void {
 export function installReal(cpu: Cpu, seg: number, selector: number): void {
   const base = BigInt(selector << 4);
   if (cpu.virtual8086) {
-    const attr = ATTR.PRESENT | ATTR.CODE_OR_DATA | ATTR.DPL | ATTR.WRITE_OR_READ | ATTR.ACCESSED;
-    return cpu.setSegment(seg, selector, base, 0xffff, attr);
+    return cpu.setSegment(seg, selector, base, 0xffff, REAL_DATA | ATTR.DPL);
   }
-  cpu.setSegment(seg, selector, base, cpu.segLimit(seg), cpu.segAttr(seg) & ~ATTR.UNUSABLE);
+  const attr = cpu.segAttr(seg);
+  // A null selector of protected mode leaves nothing to keep.
+  if ((attr & ATTR.UNUSABLE) !== 0) return cpu.setSegment(seg, selector, base, 0xffff, REAL_DATA);
+  cpu.setSegment(seg, selector, base, cpu.segLimit(seg), attr);
 }
 
 /** MOV, POP and LxS: loads a data or stack segment register with the checks of the mode. */
 export function loadSegment(cpu: Cpu, seg: number, selector: number): void {
   if (cpu.realOrV86) installReal(cpu, seg, selector);
-  else if (seg === SEGMENT.SS) loadStack(cpu, selector, cpu.cpl, VECTOR.GP);
+  else if (seg === SEGMENT.SS) loadStack(cpu, selector);
   else loadData(cpu, seg, selector);
   cpu.updateMode();
 }
@@ -170,13 +186,17 @@ export function loadData(cpu: Cpu, seg: number, selector: number, vector: number
 }
 
 /** Checks a stack segment for a privilege level. Undefined: the null selector, where 64-bit code may have it. */
-export function checkStack(cpu: Cpu, selector: number, cpl: number, vector: number): Descriptor | undefined {
+export function checkStack(
+  cpu: Cpu,
+  selector: number,
+  { cpl, vector, ext = 0 }: { cpl: number; vector: number; ext?: number },
+): Descriptor | undefined {
+  const code = selectorCode(selector) | ext;
   if (isNull(selector)) {
     if (cpu.code64 && cpl < 3 && (selector & 3) === cpl) return undefined;
-    throw cpu.fault(vector, vector === VECTOR.GP ? 0 : selectorCode(selector));
+    throw cpu.fault(vector, code);
   }
-  const descriptor = readDescriptor(cpu, selector, vector);
-  const code = selectorCode(selector);
+  const descriptor = readDescriptor(cpu, selector, vector, ext);
   if ((selector & 3) !== cpl || !isStack(descriptor) || dplOf(descriptor) !== cpl) {
     throw cpu.fault(vector, code);
   }
@@ -185,8 +205,8 @@ export function checkStack(cpu: Cpu, selector: number, cpl: number, vector: numb
 }
 
 /** SS. */
-export function loadStack(cpu: Cpu, selector: number, cpl: number, vector: number): void {
-  const descriptor = checkStack(cpu, selector, cpl, vector);
+function loadStack(cpu: Cpu, selector: number): void {
+  const descriptor = checkStack(cpu, selector, { cpl: cpu.cpl, vector: VECTOR.GP });
   if (descriptor === undefined) return installNull(cpu, SEGMENT.SS, selector);
   markAccessed(cpu, descriptor);
   install(cpu, SEGMENT.SS, descriptor);

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Cpu, SEGMENT } from "./cpu.ts";
+import { type Cpu, GuestFault, SEGMENT } from "./cpu.ts";
 import { ATTR, CPU } from "./exec/cpu_memory.ts";
 import { VECTOR } from "./exec/sem.ts";
 import { cut } from "./operands.ts";
@@ -42,6 +42,32 @@ export function innerStack(cpu: Cpu, cpl: number, ext = 0): { selector: number; 
     pointer: cpu.readLinear(at, wide ? 4 : 2, true),
     selector: Number(cpu.readLinear(at + (wide ? 4n : 2n), 2, true)),
   };
+}
+
+/** The same in IA-32e mode: RSP of a level, or of an interrupt stack. [SDM] figure 8-11 */
+export function longStack(cpu: Cpu, cpl: number, { ist = 0, ext = 0 } = {}): bigint {
+  const slot = ist !== 0 ? 0x24 + (ist - 1) * 8 : 4 + cpl * 8;
+  const tss = selectorCode(cpu.selector(SEGMENT.TR));
+  if (slot + 7 > cpu.cell32(CPU.TR + 8)) throw cpu.fault(VECTOR.TS, tss | ext);
+  return cpu.readLinear(cpu.cell64(CPU.TR) + BigInt(slot), 8, true);
+}
+
+/** A fault after a switch: all registers are the new task's already, and RIP is where it happened. */
+export class LateFault extends GuestFault {
+  constructor({ vector, code }: GuestFault) {
+    super();
+    this.vector = vector;
+    this.code = code;
+  }
+}
+
+/** Makes faults of something done after a switch late ones. */
+export function inNewTask(what: () => void): void {
+  try {
+    what();
+  } catch (error) {
+    throw error instanceof GuestFault ? new LateFault(error) : error;
+  }
 }
 
 /** Why a task is switched to. */
@@ -86,8 +112,13 @@ const TSS32: Layout = {
 };
 const CR3_AT = 0x1cn;
 const TRAP_AT = 0x64n;
+/** EFLAGS bits there are. */
+const FLAG_BITS = 0x3f7fd5;
 
-/** Switches to the task of a TSS selector. RIP is the new task's afterwards. */
+/**
+ * Switches to the task of a TSS selector. RIP is the new task's afterwards. Throws a {@linkcode GuestFault} that has
+ * changed nothing, or a {@linkcode LateFault}.
+ */
 export function switchTask(cpu: Cpu, selector: number, { cause, returnTo, ext = 0 }: TaskSwitch): void {
   const code = selectorCode(selector) | ext;
   const vector = cause === "return" ? VECTOR.TS : VECTOR.GP;
@@ -126,18 +157,21 @@ export function switchTask(cpu: Cpu, selector: number, { cause, returnTo, ext = 
   }
   const nested = cause === "call" || cause === "interrupt" ? RFLAGS.NT : 0;
   next.registers.forEach((value, i) => cpu.gpr[i] = value);
-  cpu.eflags = next.flags & ~0x8028 | nested | RFLAGS.ALWAYS_ONE;
+  cpu.eflags = next.flags & FLAG_BITS | nested | RFLAGS.ALWAYS_ONE;
   cpu.rip = next.ip;
   cpu.nextRip = next.ip;
   cpu.setCell64(CPU.DR + 56, cpu.cell64(CPU.DR + 56) & ~0x155n);
-  loadTaskSegments(cpu, next, layout);
-  cpu.updateMode();
+  try {
+    inNewTask(() => loadTaskSegments(cpu, next, layout));
+  } finally {
+    cpu.updateMode();
+  }
   if (next.trap) throw trapped(cpu);
 }
 
-function trapped(cpu: Cpu) {
+function trapped(cpu: Cpu): LateFault {
   cpu.setCell64(CPU.DR + 48, cpu.cell64(CPU.DR + 48) | 1n << 15n);
-  return cpu.fault(VECTOR.DB);
+  return new LateFault(cpu.fault(VECTOR.DB));
 }
 
 interface TaskState {
@@ -202,10 +236,11 @@ function loadTaskSegments(cpu: Cpu, { segments, ldt }: TaskState, layout: Layout
   if ((target.attr & ATTR.PRESENT) === 0) throw cpu.fault(VECTOR.NP, code);
   markAccessed(cpu, target);
   installCode(cpu, target, rpl);
-  const ss = checkStack(cpu, segments[SEGMENT.SS]!, rpl, VECTOR.TS)!;
+  const ss = checkStack(cpu, segments[SEGMENT.SS]!, { cpl: rpl, vector: VECTOR.TS })!;
   markAccessed(cpu, ss);
   install(cpu, SEGMENT.SS, ss);
   for (const seg of [SEGMENT.ES, SEGMENT.DS, SEGMENT.FS, SEGMENT.GS]) {
     loadData(cpu, seg, segments[seg] ?? 0, VECTOR.TS);
   }
+  if (cpu.rip > BigInt(target.limit)) throw cpu.fault(VECTOR.GP, 0);
 }

@@ -9,7 +9,6 @@
 import { type Cpu, GuestFault, SEGMENT, type SystemOp, type SystemOps } from "../cpu.ts";
 import { type Insn, operandRegister } from "../insn.ts";
 import {
-  adjustStack,
   cut,
   effectiveOffset,
   linearOf,
@@ -19,6 +18,7 @@ import {
   readMemoryPart,
   readOperand,
   setGpr,
+  stackBytes,
   writeOperand,
 } from "../operands.ts";
 import { Paging } from "../paging.ts";
@@ -38,7 +38,7 @@ import {
   systemType,
   wideBase,
 } from "../seg.ts";
-import { RFLAGS } from "../state.ts";
+import { GPR, RFLAGS } from "../state.ts";
 import { ATTR, CPU } from "./cpu_memory.ts";
 import { VECTOR } from "./sem.ts";
 
@@ -55,8 +55,10 @@ const movtoseg: SystemOp = (cpu, insn) => {
 const popseg: SystemOp = (cpu, insn) => {
   const seg = operandRegister(insn, 0);
   const selector = Number(peek(cpu, insn.operandSize) & 0xffffn);
+  // A new stack segment may have another width of the pointer than the one that was popped from.
+  const bytes = stackBytes(cpu);
   loadSegment(cpu, seg, selector);
-  adjustStack(cpu, insn.operandSize);
+  setGpr(cpu, GPR.RSP, bytes, cpu.gpr[GPR.RSP]! + BigInt(insn.operandSize));
   if (seg === SEGMENT.SS) cpu.inhibitInterrupts();
 };
 
