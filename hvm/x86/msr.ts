@@ -19,7 +19,10 @@ export const MSR = {
   TSC_ADJUST: 0x3b,
   MICROCODE_TRIGGER: 0x79,
   MICROCODE: 0x8b,
+  SPEC_CTRL: 0x48,
+  PRED_CMD: 0x49,
   MTRR_CAP: 0xfe,
+  ARCH_CAPABILITIES: 0x10a,
   SYSENTER_CS: 0x174,
   SYSENTER_ESP: 0x175,
   SYSENTER_EIP: 0x176,
@@ -58,6 +61,12 @@ const FIXED_MTRRS: readonly number[] = [
 const VARIABLE_MTRRS = 8;
 /** Write combining, fixed ranges, eight variable ones. */
 const MTRR_CAP = 0x508n;
+/**
+ * Nothing is executed speculatively, so no leak of speculation is there: RDCL_NO, IBRS_ALL, SKIP_L1DFL, SSB_NO, MDS_NO,
+ * PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO, FBSDP_NO, PSDP_NO, BHI_NO, PBRSB_NO, GDS_NO, RFDS_NO.
+ */
+const ARCH_CAPABILITIES = [0, 1, 3, 4, 5, 6, 8, 13, 14, 15, 20, 24, 26, 27]
+  .reduce((bits, bit) => bits | 1n << BigInt(bit), 0n);
 const MICROCODE_REVISION = 1n << 32n;
 /** FAST_STRING, and the performance monitoring and precise events that are not there. */
 const MISC_ENABLE_RESET = 0x1801n;
@@ -122,6 +131,8 @@ export function readMsr(cpu: Cpu, index: number): bigint {
       return cell(cpu, MSR_CELL.MISC_ENABLE);
     case MSR.MTRR_CAP:
       return MTRR_CAP;
+    case MSR.ARCH_CAPABILITIES:
+      return ARCH_CAPABILITIES;
     case MSR.MICROCODE:
       return MICROCODE_REVISION;
     // Locked, with nothing switched on.
@@ -197,6 +208,7 @@ export function writeMsr(cpu: Cpu, index: number, value: bigint): void {
       stored(cpu).set(index, value);
       return cpu.world.writeTsc(BigInt.asUintN(64, cpu.world.readTsc() + value - before));
     }
+    case MSR.PRED_CMD:
     case MSR.MICROCODE:
     case MSR.MICROCODE_TRIGGER:
     case MSR.MCG_STATUS:
@@ -212,7 +224,8 @@ export function writeMsr(cpu: Cpu, index: number, value: bigint): void {
 }
 
 function isStorage(index: number): boolean {
-  return index === MSR.MTRR_DEF_TYPE || index === MSR.TSC_ADJUST || FIXED_MTRRS.includes(index) ||
+  return index === MSR.MTRR_DEF_TYPE || index === MSR.TSC_ADJUST || index === MSR.SPEC_CTRL ||
+    FIXED_MTRRS.includes(index) ||
     index >= MSR.MTRR_PHYS && index < MSR.MTRR_PHYS + 2 * VARIABLE_MTRRS;
 }
 

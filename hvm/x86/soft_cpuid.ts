@@ -15,7 +15,7 @@ const FEATURES = (
   "CLFLUSHOPT CLWB RDPID XSAVEOPT XSAVEC LAHF64 LZCNT PREFETCHW SYSCALL NX PDPE1GB RDTSCP LM"
 ).split(" ");
 
-/** Those no instruction asks for: VME, DE, PSE, PSE-36, SMEP, ERMS, UMIP. */
+/** Those no instruction asks for: VME, DE, PSE, PSE-36, SMEP, ERMS, UMIP, IBRS with IBPB, ARCH_CAPABILITIES. */
 const OTHERS: readonly FeatureBit[] = [
   { leaf: 1, subleaf: 0, register: "edx", bit: 1 },
   { leaf: 1, subleaf: 0, register: "edx", bit: 2 },
@@ -24,6 +24,8 @@ const OTHERS: readonly FeatureBit[] = [
   { leaf: 7, subleaf: 0, register: "ebx", bit: 7 },
   { leaf: 7, subleaf: 0, register: "ebx", bit: 9 },
   { leaf: 7, subleaf: 0, register: "ecx", bit: 2 },
+  { leaf: 7, subleaf: 0, register: "edx", bit: 26 },
+  { leaf: 7, subleaf: 0, register: "edx", bit: 29 },
 ];
 /** Features this hvm names beside rows' gates. */
 export const OTHER_GATES: Readonly<Record<string, FeatureBit>> = {
