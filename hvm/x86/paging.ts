@@ -34,6 +34,13 @@ export const PHYSICAL_BITS = 40;
 const RESERVED_HIGH = 0x000fffff & ~(2 ** (PHYSICAL_BITS - 32) - 1);
 const FOUR_GIB = 0x1_0000_0000;
 
+/** Fields of a TLB entry, in 32-bit words. */
+const READ_TAG = TLB.READ >> 2;
+const WRITE_TAG = TLB.WRITE >> 2;
+const FETCH_TAG = TLB.FETCH >> 2;
+const ADDEND = TLB.ADDEND >> 2;
+const TAGS = [READ_TAG, WRITE_TAG, FETCH_TAG];
+
 /** No page: differs from every page address. */
 const NONE = 1n;
 
@@ -231,28 +238,56 @@ export class Paging {
    */
   fill(linear: bigint, kind: number): number {
     const cpu = this.#cpu;
-    const low = Number(BigInt.asUintN(32, linear));
-    const high = Number(BigInt.asUintN(32, linear >> 32n));
+    const low = Number(linear & 0xffffffffn);
+    const high = Number(linear >> 32n);
     this.#check(linear, low, high, kind, false);
     const physical = this.#page + (low & 0xfff);
     const offset = cpu.world.ramOffset(this.#page);
     if (offset < 0) return physical;
-    const entry = (cpu.cell32(CPU.TLB_BASE) + ((low >>> 12) & TLB.ENTRIES - 1) * TLB.ENTRY_BYTES) >> 3;
-    const page = linear & ~0xfffn;
-    const tag = BigInt.asUintN(64, page);
-    const { u64 } = cpu;
-    if (u64[entry + (TLB.READ >> 3)] !== tag) {
-      u64[entry + (TLB.WRITE >> 3)] = NONE;
-      u64[entry + (TLB.FETCH >> 3)] = NONE;
+    const entry = this.#entryOf(low);
+    const { u32 } = cpu;
+    const page = (low & 0xfffff000) >>> 0;
+    // An entry serves one page: rights of another are no rights of this one.
+    for (const field of TAGS) {
+      if (u32[entry + field] !== page || u32[entry + field + 1] !== high) {
+        u32[entry + field] = 1;
+        u32[entry + field + 1] = 0;
+      }
     }
-    u64[entry + (TLB.ADDEND >> 3)] = BigInt.asUintN(64, BigInt(offset) - page);
-    if (kind === ACCESS_KIND.FETCH) u64[entry + (TLB.FETCH >> 3)] = tag;
-    // A page that may be fetched from may be read: there is no execute-only in these modes but by SMAP.
-    if (kind !== ACCESS_KIND.FETCH) u64[entry + (TLB.READ >> 3)] = tag;
-    else if (u64[entry + (TLB.READ >> 3)] !== tag) u64[entry + (TLB.READ >> 3)] = NONE;
-    const mayWrite = kind === ACCESS_KIND.WRITE && !cpu.world.hasCode(offset / 4096);
-    if (mayWrite) u64[entry + (TLB.WRITE >> 3)] = tag;
+    const set = (field: number) => {
+      u32[entry + field] = page;
+      u32[entry + field + 1] = high;
+    };
+    // The difference of two 64-bit numbers, by halves.
+    const below = offset % FOUR_GIB;
+    u32[entry + ADDEND] = below - page;
+    u32[entry + ADDEND + 1] = Math.floor(offset / FOUR_GIB) - high - (below < page ? 1 : 0);
+    if (kind === ACCESS_KIND.FETCH) set(FETCH_TAG);
+    else {
+      set(READ_TAG);
+      if (kind === ACCESS_KIND.WRITE && !cpu.world.hasCode(offset / 4096)) set(WRITE_TAG);
+    }
     return physical;
+  }
+
+  /** Where the TLB says an address can be fetched from, as an offset into RAM; -1 when it does not say. */
+  fetchOffset(linear: bigint): number {
+    const { u32 } = this.#cpu;
+    const low = Number(linear & 0xffffffffn);
+    const high = Number(linear >> 32n);
+    const entry = this.#entryOf(low);
+    const page = (low & 0xfffff000) >>> 0;
+    if (u32[entry + FETCH_TAG] !== page || u32[entry + FETCH_TAG + 1] !== high) return -1;
+    const sum = low + u32[entry + ADDEND]!;
+    const carry = sum >= FOUR_GIB ? 1 : 0;
+    const upper = (high + u32[entry + ADDEND + 1]! + carry) % FOUR_GIB;
+    return upper * FOUR_GIB + (sum - carry * FOUR_GIB);
+  }
+
+  /** The entry of an address in the TLB in force, counted in 32-bit words. */
+  #entryOf(low: number): number {
+    const at = this.#cpu.cell32(CPU.TLB_BASE) + ((low >>> 12) & TLB.ENTRIES - 1) * TLB.ENTRY_BYTES;
+    return at >> 2;
   }
 
   /** Forgets everything. */

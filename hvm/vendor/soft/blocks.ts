@@ -91,8 +91,8 @@ export class Blocks {
     const code64 = (mode & MODE.CODE) === MODE.CODE64;
     if (!code64 && rip > BigInt(cpu.segLimit(SEGMENT.CS))) throw cpu.fault(VECTOR.GP, 0);
     const linear = code64 ? rip : BigInt.asUintN(32, rip + cpu.segBase(SEGMENT.CS));
-    const physical = cpu.paging.fill(linear, ACCESS_KIND.FETCH);
-    const offset = cpu.world.ramOffset(physical);
+    let offset = cpu.paging.fetchOffset(linear);
+    if (offset < 0) offset = cpu.world.ramOffset(cpu.paging.fill(linear, ACCESS_KIND.FETCH));
     const record = offset < 0 ? this.#outside(linear, mode) : this.#inside(offset, linear, mode);
     this.#remember(rip, record);
     return record;
@@ -122,12 +122,10 @@ export class Blocks {
       this.counts.killed++;
       killed = true;
     }
-    if (!killed) return;
-    if (blocks.size === 0) {
+    if (killed && blocks.size === 0) {
       this.#pages.delete(page);
       this.#code[page] = 0;
     }
-    this.#cpu.newGeneration();
   }
 
   /** Throws all blocks away. Nothing may be running in one. */
@@ -141,7 +139,8 @@ export class Blocks {
 
   #remember(rip: bigint, record: number): void {
     const cpu = this.#cpu;
-    const mixed = Number(BigInt.asUintN(32, rip ^ rip >> 12n));
+    const low = cpu.u32[CPU.RIP >> 2]!;
+    const mixed = low ^ (low >>> 12 | cpu.u32[(CPU.RIP >> 2) + 1]! << 20);
     const entry = PLACE.JUMPS + (mixed & PLACE.JUMP_ENTRIES - 1) * 16;
     cpu.setCell64(entry, rip);
     cpu.setCell32(entry + 8, record);

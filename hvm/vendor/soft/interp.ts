@@ -130,7 +130,8 @@ export function buildInterpreter(
   );
   const lookup = lookupFunction(module, state, imports.enter);
   module.func({ name: "run", params: [], results: [], exported: true }, (f) => {
-    emitRun(f, sem, inline, { lookup, fault: imports.fault, system: imports.system, link: imports.link });
+    const { enter, fault, system, link } = imports;
+    emitRun(f, sem, inline, { enter, lookup, fault, system, link });
   });
   return module.bytes();
 }
@@ -192,6 +193,7 @@ function lookupFunction(module: WasmModule, state: SemModule["state"], enter: Fu
 }
 
 interface RunParts {
+  readonly enter: FunctionRef;
   readonly lookup: FunctionRef;
   readonly fault: FunctionRef;
   readonly system: FunctionRef;
@@ -231,6 +233,11 @@ function emitRun(f: FunctionEmitter, sem: SemModule, inline: readonly FormEntry[
             f.put(state.store64(i32(0), state.load64(i32(0), CPU.RETIRED).add(place), CPU.RETIRED));
             const rip = state.load("i64.load32_s", p.value, RECORD.RIP) as I64;
             f.put(state.store64(i32(0), state.load64(i32(0), CPU.RIP_BASE).add(rip), CPU.RIP));
+            // A dead block is what the jump cache still has: a live one takes its place.
+            f.if(
+              state.load8(p.value, RECORD.PLACE).eqz(),
+              () => f.brIf(exit, (f.call(parts.enter) as I32).eqz()),
+            );
             f.br(lookup);
           },
           () => {

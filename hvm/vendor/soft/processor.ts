@@ -40,6 +40,7 @@ export class SoftProcessor {
   readonly #ops: SystemOps = SYSTEM_OPS;
   readonly #run: () => void;
   readonly #view: DataView<ArrayBufferLike>;
+  readonly #ram: DataView<ArrayBufferLike>;
   /** The record of the last call out of WebAssembly: where a fault was raised. */
   #at = 0;
   readonly #fetched = new Uint8Array(16);
@@ -53,6 +54,7 @@ export class SoftProcessor {
     });
     this.cpu = new Cpu(world, memory.buffer);
     this.#view = new DataView(memory.buffer);
+    this.#ram = new DataView(outer.ram.buffer, outer.ram.byteOffset, outer.ram.byteLength);
     const ramPages = Math.ceil(outer.ram.length / PAGE);
     this.blocks = new Blocks(this.cpu, ISA_HANDLERS(), ramPages, BLOCK_BYTES);
     const instance = new WebAssembly.Instance(wasm.module, {
@@ -185,8 +187,24 @@ export class SoftProcessor {
       return;
     }
     const physical = cpu.paging.fill(linear, kind === SLOW.LOAD ? ACCESS_KIND.READ : ACCESS_KIND.WRITE);
+    if (kind === SLOW.LOAD && cpu.world.ramOffset(physical) >= 0) {
+      return this.#loadRam(cpu.world.ramOffset(physical), bytes);
+    }
     if (kind === SLOW.STORE) cpu.paging.writePhysical(physical, bytes, cpu.u64[scratch + 1]!);
     else cpu.u64[scratch] = cpu.paging.readPhysical(physical, bytes);
+  }
+
+  /** 1, 2, 4 or 8 bytes of RAM to where the answer goes. */
+  #loadRam(offset: number, bytes: number): void {
+    const { u32 } = this.cpu;
+    const scratch = CPU.SCRATCH >> 2;
+    const ram = this.#ram;
+    u32[scratch] = bytes === 1
+      ? ram.getUint8(offset)
+      : bytes === 2
+      ? ram.getUint16(offset, true)
+      : ram.getUint32(offset, true);
+    u32[scratch + 1] = bytes === 8 ? ram.getUint32(offset + 4, true) : 0;
   }
 
   #segment(p: number): void {

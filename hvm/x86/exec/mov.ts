@@ -51,6 +51,14 @@ const xchg: Semantic = {
   },
 };
 
+/** From a segment register: to a register as wide as the operand, to memory 16 bits. */
+const movfromseg: Semantic = {
+  emit: (s) => {
+    const { state } = s.m;
+    s.write(0, state.load32(s.regField(1).shl(2), CPU.SELECTOR).toI64U());
+  },
+};
+
 /** CBW, CWDE, CDQE; CWD, CDQ, CQO. */
 const cbw: Semantic = {
   uses: ["osize"],
@@ -176,6 +184,7 @@ export const MOV: Semantics = {
   movnti: mov,
   movdiri: mov,
   movdir64b,
+  movfromseg,
   movbe,
   lea,
   setcc,

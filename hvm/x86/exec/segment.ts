@@ -188,7 +188,6 @@ function storeSelector(which: (insn: Insn) => number): SystemOp {
 /** By key. */
 export const SEGMENT_OPS: SystemOps = {
   movtoseg,
-  movfromseg: storeSelector((insn) => operandRegister(insn, 1)),
   popseg,
   pushseg: (cpu, insn) => push(cpu, insn.operandSize, BigInt(cpu.selector(operandRegister(insn, 0)))),
   lseg,
