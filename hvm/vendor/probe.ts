@@ -77,9 +77,10 @@ export function probe(
   if (request === "kvm") return probeKvm(request, options);
   try {
     const found = probeKvm(request, options);
-    return found.caps.stockGuests ? found : softProbe(
-      `since this KVM (${found.vendor}) cannot run stock guests; --engine kvm takes it all the same`,
-    );
+    if (found.caps.stockGuests) return found;
+    const why =
+      `since this KVM (${found.vendor}) cannot run stock guests; --engine kvm takes it all the same`;
+    return { ...softProbe(why), capabilities: found.capabilities };
   } catch (error) {
     if (!(error instanceof HostError)) throw error;
     return softProbe(`since KVM cannot be used: ${error.message}`);
