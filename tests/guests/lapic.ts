@@ -84,17 +84,17 @@ function periodic(g: Guest): void {
   g.onCount(VECTOR.TIMER, "ticks", () => g.eoi());
   calibrate(g, 2, DIVIDE.BY1, "per2ms");
   g.lapicWrite(LAPIC.LVT_TIMER, LVT.PERIODIC | VECTOR.TIMER);
-  g.mov("eax", mem(ref("per2ms"))).shr("eax", 1).mov(mem(LAPIC.BASE + LAPIC.TIMER_INITIAL), "eax").sti();
-  g.checkRate("periods of 1 ms", "ticks", 1000);
+  g.mov("eax", mem(ref("per2ms"))).shl("eax", 2).mov(mem(LAPIC.BASE + LAPIC.TIMER_INITIAL), "eax").sti();
+  g.checkRate("periods of 8 ms", "ticks", 125);
   g.lapicRead(LAPIC.TIMER_CURRENT);
   g.mov("ebx", "eax");
   g.lapicRead(LAPIC.TIMER_INITIAL);
   g.cmp("ebx", "eax").setbe("al");
   g.equal("the count stays within the period", "al", 1);
   g.lapicWrite(LAPIC.TIMER_INITIAL, 0);
-  g.delayUs(5000);
+  g.delayUs(10_000);
   g.mov("ebx", mem(ref("ticks")));
-  g.delayUs(20_000);
+  g.delayUs(40_000);
   g.mov("eax", mem(ref("ticks")));
   g.equal("stopped by a count of 0", "eax", "ebx");
 }

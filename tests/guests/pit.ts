@@ -323,9 +323,9 @@ function rate(g: Guest): void {
   });
 }
 
-/** Interrupts at 1 kHz, by the PM timer. */
+/** Interrupts at 125 Hz, by the PM timer: a slow host too can deliver these in time. */
 function interruptRate(g: Guest): void {
-  const COUNT = Math.round(PIT_HZ / 1000);
+  const COUNT = Math.round(PIT_HZ / 125);
   g.startPic([0]);
   g.onCount(VECTOR.PIC1, "ticks", () => g.picEoi(0));
   g.startPit(2, COUNT);

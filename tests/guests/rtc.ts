@@ -197,9 +197,9 @@ function formats(g: Guest): void {
 
 function periodic(g: Guest): void {
   countInterrupts(g);
-  rtcPeriodic(g, 6);
+  rtcPeriodic(g, 9);
   g.sti();
-  g.checkRate("rate 6", "ticks", 1024);
+  g.checkRate("rate 9", "ticks", 128);
   g.mov("eax", mem(ref("flags")));
   g.equal("register C", "eax", C.IRQF | C.PF, C.IRQF | C.PF);
   g.cli();
