@@ -109,6 +109,6 @@ class LateBoard implements SoftBoard {
   readonly readTsc = (): bigint => this.tsc!.read();
   readonly writeTsc = (value: bigint): void => this.tsc!.write(value);
   readonly taskPriority = (): number => this.#parts?.fabric.taskPriority() ?? 0;
-  readonly setTaskPriority = (value: number): void => this.#parts!.fabric.setTaskPriority(value);
+  readonly setTaskPriority = (value: number): void => this.#parts?.fabric.setTaskPriority(value);
   readonly apicBase = (): bigint => this.#parts?.fabric.readMsr(MSR_APIC_BASE) ?? 0n;
 }

@@ -63,7 +63,7 @@ export function saveState(cpu: Cpu): CpuState {
     cr2: cpu.cell64(CPU.CR2),
     cr3: cpu.cell64(CPU.CR3),
     cr4: cpu.cell64(CPU.CR4),
-    cr8: cpu.cell64(CPU.CR8),
+    cr8: BigInt(cpu.world.taskPriority()),
     efer: cpu.cell64(CPU.EFER),
   };
 }
@@ -92,7 +92,7 @@ export function loadState(cpu: Cpu, state: CpuState): void {
   cpu.setCell64(CPU.CR2, state.cr2);
   cpu.setCell64(CPU.CR3, state.cr3);
   cpu.setCell64(CPU.CR4, state.cr4);
-  cpu.setCell64(CPU.CR8, state.cr8);
+  cpu.world.setTaskPriority(Number(state.cr8));
   cpu.setCell64(CPU.EFER, state.efer);
   const protectedMode = (Number(state.cr0) & CR0.PE) !== 0;
   const v86 = (Number(state.rflags) & RFLAGS.VM) !== 0;

@@ -85,8 +85,7 @@ export function writeCr4(cpu: Cpu, value: bigint): void {
 /** MOV to CR8. Throws #GP(0). */
 export function writeCr8(cpu: Cpu, value: bigint): void {
   if (value > 15n) throw cpu.fault(VECTOR.GP, 0);
-  cpu.setCell64(CPU.CR8, value);
-  cpu.world.taskPriority(Number(value));
+  cpu.world.setTaskPriority(Number(value));
 }
 
 /** WRMSR to IA32_EFER. Throws #GP(0). */

@@ -28,8 +28,9 @@ export interface World {
   writeTsc(value: bigint): void;
   /** 64 random bits. */
   random(): bigint;
-  /** CR8 was written (the low four bits). */
-  taskPriority(value: number): void;
+  /** CR8: the upper half of the local APIC's task priority, 0 to 15. */
+  taskPriority(): number;
+  setTaskPriority(value: number): void;
   /** RAM bytes were written that decoded code may have been made of. */
   codeWritten(offset: number, bytes: number): void;
   /** Whether a page of RAM has decoded code. */

@@ -9,8 +9,11 @@ import { hvmArgs, writeAll, writeProgram } from "./write_all.ts";
 
 const NEEDS = { user: [], split: ["SPLIT_IRQCHIP"], kernel: ["PIT2"] } as const;
 
-/** Runs one program in one mode; how it ended and what it printed must be what it says. */
-async function run(program: GuestProgram, irqchip: IrqchipMode): Promise<void> {
+/** Runs one program on one engine; how it ended and what it printed must be what it says. */
+async function run(
+  program: GuestProgram,
+  { engine, irqchip }: { engine: "kvm" | "soft"; irqchip: IrqchipMode },
+): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "hvm-guest-" });
   try {
     const file = `${folder}/${program.name}`;
@@ -18,7 +21,7 @@ async function run(program: GuestProgram, irqchip: IrqchipMode): Promise<void> {
     await using machine = await Machine.start({
       kernel: file,
       protocol: program.protocol,
-      engine: "kvm",
+      engine,
       irqchip,
       memory: "256M",
       timeout: program.timeoutS * 1000,
@@ -42,8 +45,17 @@ for (const irqchip of ALL_IRQCHIPS) {
   for (const program of GUEST_PROGRAMS.filter(({ irqchips }) => irqchips.includes(irqchip))) {
     const [quirk] = forbidding(program, irqchip);
     const options = { needs: NEEDS[irqchip], ...(quirk === undefined ? {} : { quirk }) };
-    kvmTest(`guest ${program.name} with irqchip ${irqchip}`, options, () => run(program, irqchip));
+    kvmTest(
+      `guest ${program.name} with irqchip ${irqchip}`,
+      options,
+      () => run(program, { engine: "kvm", irqchip }),
+    );
   }
+}
+
+for (const program of GUEST_PROGRAMS) {
+  Deno.test(`guest ${program.name} on the soft engine`, () =>
+    run(program, { engine: "soft", irqchip: "user" }));
 }
 
 Deno.test("guest programs have names that are files' and that occur once", () => {

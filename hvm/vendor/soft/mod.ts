@@ -36,12 +36,18 @@ export interface SoftMachine {
 export type SoftBoard =
   & Pick<
     OuterWorld,
-    "mmioRead" | "mmioWrite" | "portRead" | "portWrite" | "readMsr" | "writeMsr" | "readTsc" | "writeTsc"
+    | "mmioRead"
+    | "mmioWrite"
+    | "portRead"
+    | "portWrite"
+    | "readMsr"
+    | "writeMsr"
+    | "readTsc"
+    | "writeTsc"
+    | "taskPriority"
+    | "setTaskPriority"
   >
   & {
-    /** The task priority as the local APIC has it, and changing it. */
-    taskPriority(): number;
-    setTaskPriority(value: number): void;
     /** IA32_APIC_BASE as the local APIC has it. */
     apicBase(): bigint;
   };
@@ -86,7 +92,7 @@ export function softTable(caps: VendorCaps): VendorOps<SoftCpu, SoftMachine> {
       cpu.windowWanted = wanted;
       cpu.processor.cpu.setCell32(CPU.WINDOW, wanted ? 1 : 0);
     },
-    setCr8: (cpu, cr8) => cpu.processor.cpu.setCell64(CPU.CR8, BigInt(cr8)),
+    setCr8: () => {}, // the processor asks the local APIC itself
     setApicBase: () => {},
     readState: (cpu) => saveState(cpu.processor.cpu),
     writeState: (cpu, state) => loadState(cpu.processor.cpu, state),
@@ -146,7 +152,8 @@ function construct(machine: SoftMachine, _index: number): SoftCpu {
     readTsc: board.readTsc,
     writeTsc: board.writeTsc,
     random: randomBits,
-    taskPriority: ends(board.setTaskPriority),
+    taskPriority: board.taskPriority,
+    setTaskPriority: ends(board.setTaskPriority),
   };
   const processor = new SoftProcessor(outer, machine.ram, machine.wasm);
   resetCpu(processor.cpu);

@@ -63,7 +63,8 @@ export class SoftRig {
       readTsc: () => 0n,
       writeTsc: () => {},
       random: () => 4n,
-      taskPriority: () => {},
+      taskPriority: () => 0,
+      setTaskPriority: () => {},
     };
     this.processor = new SoftProcessor(world, memory, compiled);
     this.cpu = this.processor.cpu;

@@ -43,7 +43,6 @@ export const CPU = {
   CR2: 0x190,
   CR3: 0x198,
   CR4: 0x1a0,
-  CR8: 0x1a8,
   EFER: 0x1b0,
   /** u64: DR0 to DR7. */
   DR: 0x1b8,

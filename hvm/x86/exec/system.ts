@@ -57,7 +57,7 @@ const readCr = (cpu: Cpu, number: number): bigint => {
     case 4:
       return cpu.cell64(CPU.CR4);
     default:
-      return cpu.cell64(CPU.CR8);
+      return BigInt(cpu.world.taskPriority());
   }
 };
 
