@@ -146,7 +146,7 @@ function parameter({ notes }: Option): object {
     placeholder: notes.hint,
     proposeCompletions: (partial: string) => words.filter((word) => word.startsWith(partial)),
     ...(notes.kind === "later" ? { hidden: true } : {}),
-    ...(notes.kind === "names" || notes.kind === "modules" ? { variadic: true } : {}),
+    ...(["names", "modules", "typed"].includes(notes.kind) ? { variadic: true } : {}),
   };
 }
 

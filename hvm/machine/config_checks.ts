@@ -40,6 +40,43 @@ export function checkTime(written: string | number): Quantity {
     : { value: Math.ceil(time.value) };
 }
 
+/** A page of code has 4096 blocks at most, and a cache has room for a few such pages. */
+const LEAST_BLOCK_CACHE_BYTES = MIB;
+const MOST_BLOCK_CACHE_BYTES = 1024 * MIB;
+
+/** The soft engine's block cache in bytes: a number, or text with a unit. */
+export function checkBlockCache(written: string | number): Quantity {
+  const size = typeof written === "number" ? { value: written } : parseSize(written);
+  if ("fault" in size) return size;
+  const fits = size.value >= LEAST_BLOCK_CACHE_BYTES && size.value <= MOST_BLOCK_CACHE_BYTES;
+  if (!fits || !Number.isInteger(size.value)) {
+    const [least, most] = [sizeText(LEAST_BLOCK_CACHE_BYTES), sizeText(MOST_BLOCK_CACHE_BYTES)];
+    return { fault: `it is from ${least} to ${most}` };
+  }
+  return { value: Math.ceil(size.value / PAGE_SIZE) * PAGE_SIZE };
+}
+
+/** What is typed when. */
+export interface TypedText {
+  /** Instructions after the start. */
+  readonly at: number;
+  readonly text: string;
+}
+
+/** The clock of instructions counts this far: 28 days of a guest. */
+export const LAST_INSTRUCTION = 5e14;
+
+const ESCAPES: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t", e: "\x1b", "\\": "\\" };
+
+/** Text with `\n`, `\r`, `\t`, `\e`, `\\` and `\xHH` in place of what a command line can hardly have. */
+export function unescapeText(text: string): string {
+  return text.replace(
+    /\\(?:x([0-9a-fA-F]{2})|([nrte\\]))/g,
+    (_, code: string | undefined, letter: string) =>
+      code === undefined ? ESCAPES[letter]! : String.fromCharCode(parseInt(code, 16)),
+  );
+}
+
 /** What the 8-bit APIC ids of this PC leave room for. */
 const MOST_CPUS = 255;
 

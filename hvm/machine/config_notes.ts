@@ -8,6 +8,7 @@
 
 /** What a field's value is; `later`: its device comes in a later version, and help leaves it out. */
 export type FieldKind =
+  | "cache"
   | "command"
   | "count"
   | "kernel"
@@ -19,6 +20,7 @@ export type FieldKind =
   | "switch"
   | "text"
   | "time"
+  | "typed"
   | "word";
 
 /** What help, completions and the fronts need to know of a field beside its type. */
@@ -56,6 +58,7 @@ export const WORDS = {
   cpu: ["host", "baseline"],
   engine: ["auto", "kvm", "soft"],
   irqchip: ["auto", "user", "split", "kernel"],
+  clock: ["host", "instructions"],
   onReboot: ["exit", "reset"],
 } as const;
 const ON_OFF = ["on", "off"] as const;
@@ -221,6 +224,30 @@ export const FIELD_NOTES = {
     hint: WORDS.onReboot.join("|"),
     group: "Run",
     words: WORDS.onReboot,
+  },
+  clock: {
+    kind: "word",
+    sentence:
+      "What the guest's time follows: the host's clock, or the instructions it executed, which makes runs repeatable",
+    standard: "host",
+    hint: WORDS.clock.join("|"),
+    group: "Machine",
+    words: WORDS.clock,
+  },
+  typed: {
+    kind: "typed",
+    sentence:
+      "Text typed at the first serial port AT instructions after the start, with --clock instructions; may be repeated",
+    hint: "AT:TEXT",
+    group: "Run",
+    flag: "type",
+  },
+  blockCache: {
+    kind: "cache",
+    sentence: "Memory for decoded instructions of engine soft",
+    standard: "16M",
+    hint: "SIZE",
+    group: "Machine",
   },
   timeout: {
     kind: "time",

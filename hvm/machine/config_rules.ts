@@ -4,7 +4,7 @@
  */
 
 import type { DebianChoice } from "../host/debian.ts";
-import { DEBIAN_FORM } from "./config_checks.ts";
+import { DEBIAN_FORM, type TypedText } from "./config_checks.ts";
 import type { WORDS } from "./config_notes.ts";
 import type { Fields } from "./config_schema.ts";
 import { sizeText } from "./units.ts";
@@ -48,6 +48,10 @@ export interface MachineConfig {
   readonly irqchip: "auto" | "user" | "split" | "kernel";
   /** Absent when not asked for: the command line takes stdio, a script its console object only. */
   readonly serial?: SerialTarget;
+  readonly clock: "host" | "instructions";
+  readonly typed: readonly TypedText[];
+  /** Bytes. */
+  readonly blockCache: number;
   readonly onReboot: "exit" | "reset";
   readonly timeoutMs?: number;
   readonly json?: string;
@@ -55,6 +59,7 @@ export interface MachineConfig {
 }
 
 const DEFAULT_MEMORY_BYTES = 512 * 2 ** 20;
+const DEFAULT_BLOCK_CACHE_BYTES = 16 * 2 ** 20;
 
 /** What is wrong with a field, as the end of a sentence. */
 export interface Fault {
@@ -92,6 +97,13 @@ export function conflictIn(data: Fields, hostMemoryBytes: number | undefined): F
       message: "KVM's interrupt controllers come with a local APIC, and lapic is off",
     };
   }
+  if (data.clock === "instructions") {
+    if (data.engine === "kvm") {
+      return { path: "clock", message: "KVM does not count a guest's instructions; take engine soft" };
+    }
+  } else if ((data.typed?.length ?? 0) > 0) {
+    return { path: "typed", message: "instructions are counted with clock instructions only" };
+  }
   return undefined;
 }
 
@@ -120,6 +132,9 @@ export function complete(data: Fields): MachineConfig {
     engine: data.engine ?? "auto",
     irqchip: !lapic && irqchip === "auto" ? "user" : irqchip,
     ...(data.serial === undefined ? {} : { serial: serialTarget(data.serial) }),
+    clock: data.clock ?? "host",
+    typed: data.typed ?? [],
+    blockCache: data.blockCache ?? DEFAULT_BLOCK_CACHE_BYTES,
     onReboot: data.onReboot ?? "exit",
     ...(data.timeout === undefined ? {} : { timeoutMs: data.timeout }),
     ...(data.json === undefined ? {} : { json: data.json }),

@@ -7,9 +7,10 @@
  */
 
 import * as z from "zod/mini";
-import { isKernel, isSerial } from "./config_checks.ts";
+import { isKernel, isSerial, LAST_INSTRUCTION, type TypedText, unescapeText } from "./config_checks.ts";
 import { DEBIAN_KERNELS, FIELD_NOTES, type FieldName, WORDS } from "./config_notes.ts";
 import {
+  blockCacheSize,
   choice,
   cpuCount,
   duration,
@@ -47,6 +48,22 @@ const bootModule = z.pipe(
   }, { error: BOOT_MODULE }),
 );
 
+const TYPED = "it is AT:TEXT, with AT a number of instructions";
+const typed = z.pipe(
+  z.transform((value: string | TypedText) => {
+    const match = typeof value === "string" ? /^(\d+):([^]*)$/.exec(value) : null;
+    return match === null ? value : { at: Number(match[1]), text: unescapeText(match[2]!) };
+  }),
+  z.strictObject({
+    at: z.number({ error: TYPED }).check(
+      z.refine((at) => Number.isSafeInteger(at) && at >= 0 && at <= LAST_INSTRUCTION, {
+        error: `instructions are counted from 0 to ${LAST_INSTRUCTION}`,
+      }),
+    ),
+    text: text({ what: "what is typed" }),
+  }, { error: TYPED }),
+);
+
 /** The schema. Every field is optional; config_rules.ts fills in the rest. */
 export const fields = z.strictObject(
   {
@@ -69,6 +86,9 @@ export const fields = z.strictObject(
     irqchip: z.optional(choice(WORDS.irqchip)),
     serial: z.optional(serial),
     onReboot: z.optional(choice(WORDS.onReboot)),
+    clock: z.optional(choice(WORDS.clock)),
+    typed: z.optional(z.array(typed, { error: `it is a list, in which ${TYPED.slice(3)} is an entry` })),
+    blockCache: z.optional(blockCacheSize),
     timeout: z.optional(duration),
     json: z.optional(path()),
     trace: z.optional(path()),

@@ -5,7 +5,7 @@
  */
 
 import * as z from "zod/mini";
-import { checkCpus, checkMemory, checkTime } from "./config_checks.ts";
+import { checkBlockCache, checkCpus, checkMemory, checkTime } from "./config_checks.ts";
 import type { Quantity } from "./units.ts";
 
 /** Joins words as a sentence does: `a, b or c`. */
@@ -37,6 +37,12 @@ export function path(): z.ZodMiniString<string> {
 export const memorySize = checked(
   z.union([z.string(), z.number()], { error: "it is not a size such as 512M or 2G" }),
   checkMemory,
+);
+
+/** Memory of the soft engine's block cache in bytes. */
+export const blockCacheSize = checked(
+  z.union([z.string(), z.number()], { error: "it is not a size such as 16M" }),
+  checkBlockCache,
 );
 
 /** A time in milliseconds: a number of them, or text with a unit. */

@@ -26,9 +26,15 @@ export interface EngineThread<V> {
   readonly apic: ApicFacts;
   /** For other threads. */
   readonly kick: KickHandle;
+  /** Nanoseconds that the machine's time follows; absent: the host's. */
+  readonly timeNs?: () => number;
+  /** Nanoseconds an instruction takes of that time; absent where it is the host's. */
+  readonly instructionNs?: number;
+  /** SHA-256 of memory and processors; absent where runs cannot be repeated. */
+  digest?(): string;
   /** Gives the engine the board, before the first run. */
   connect(board: EngineBoard): void;
-  /** Sleeps until kicked or until `deadline`, host nanoseconds; takes the kick. */
+  /** Sleeps until kicked or until `deadline`, nanoseconds of its time; takes the kick. */
   wait(deadline: number): void;
   setAlarm(deadline: number): void;
   takeKick(): void;

@@ -46,6 +46,8 @@ export interface MachineResult {
   readonly wallMs: number;
   /** Hits of trace points, over all incarnations. */
   readonly counts: Readonly<Record<string, number>>;
+  /** SHA-256 of memory and processors at the end, of runs whose time is their instructions. */
+  readonly digest?: string;
 }
 
 /** What a machine tells whoever runs it. */
@@ -87,6 +89,7 @@ export class GuestMachine {
   #placed: PlacedWindows = { ports: [], memory: [] };
   readonly #parts: BuiltParts;
   #battery: RtcState | undefined;
+  #digest: string | undefined;
   #startedAt = 0;
   #stopWanted = false;
   readonly #counts: Record<string, number> = {};
@@ -198,6 +201,7 @@ export class GuestMachine {
         }
         this.#battery = message.battery;
         this.#listener.output();
+        this.#digest = message.digest;
         return this.#over(message.outcome);
     }
   }
@@ -234,7 +238,12 @@ export class GuestMachine {
     closeHandle(this.#handle);
     this.#handle = undefined;
     releaseGuestRam(this.#parts.ram);
-    this.#settle({ outcome, wallMs: performance.now() - this.#startedAt, counts: this.#counts });
+    this.#settle({
+      outcome,
+      wallMs: performance.now() - this.#startedAt,
+      counts: this.#counts,
+      ...(this.#digest === undefined ? {} : { digest: this.#digest }),
+    });
   }
 }
 
@@ -267,13 +276,18 @@ function prepareRequest(parts: Omit<BuiltParts, "loaded">, battery?: RtcState): 
       cpus: shape.cpus,
     },
     shape,
-    epochMs: Date.now(),
+    epochMs: config.clock === "instructions" ? REPEATABLE_EPOCH_MS : Date.now(),
+    soft: { blockCacheBytes: config.blockCache, countsTime: config.clock === "instructions" },
+    typed: config.typed,
     ...(battery === undefined ? {} : { battery }),
     commandLine: parts.commandLine,
     ...(traceFd === undefined ? {} : { traceFd }),
     emulationAdvice: emulationAdvice(probe),
   };
 }
+
+/** The calendar of a guest whose time is its instructions: the start of 2026. */
+const REPEATABLE_EPOCH_MS = Date.UTC(2026, 0, 1);
 
 /** Has a thread give back what it prepared for a guest that could not be loaded. */
 function cancelPrepared(worker: Worker): Promise<void> {
@@ -311,7 +325,9 @@ interface BuiltParts {
 export function chooseEngine(config: MachineConfig): MachineEngine {
   // Interrupt controllers in the kernel are KVM's: whoever asks for them asks for it.
   const wantsKvm = config.engine === "auto" && (config.irqchip === "split" || config.irqchip === "kernel");
-  const found = probe(wantsKvm ? "kvm" : config.engine);
+  // And only the soft engine counts instructions.
+  const wantsSoft = config.engine === "auto" && config.clock === "instructions";
+  const found = probe(wantsKvm ? "kvm" : wantsSoft ? "soft" : config.engine);
   const { irqchips, bestIrqchip, maxCpus } = found.caps;
   const irqchip = config.irqchip !== "auto" ? config.irqchip : config.lapic ? bestIrqchip : "user";
   if (!irqchips.includes(irqchip)) {

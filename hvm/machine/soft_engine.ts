@@ -6,6 +6,7 @@
 import type { TscPort } from "../../devices/irq/lapic_timer.ts";
 import { FOUR_GIB } from "../base/addr.ts";
 import type { Clock } from "../base/clock.ts";
+import { digestOf } from "../host/digest.ts";
 import type { GuestRam } from "../host/guest_ram.ts";
 import { ramMemory } from "../host/wasm_ram.ts";
 import { KickReceiver } from "../kvm/kick.ts";
@@ -13,12 +14,23 @@ import { monotonicNs } from "../host/monotonic.ts";
 import { emptyExit } from "../vendor/kvm_exits.ts";
 import type { VendorCaps } from "../vendor/ops.ts";
 import { compileInterpreter } from "../vendor/soft/module.ts";
-import { type SoftBoard, type SoftCpu, type SoftMachine, softTable } from "../vendor/soft/mod.ts";
+import {
+  skipTo,
+  type SoftBoard,
+  type SoftCpu,
+  type SoftMachine,
+  softTable,
+  timeNs,
+} from "../vendor/soft/mod.ts";
 import { SoftProcessor } from "../vendor/soft/processor.ts";
 import { cpuidFor, type CpuidRequest } from "../x86/cpuid.ts";
+import { saveState } from "../x86/cpu_state.ts";
 import { softLeaves } from "../x86/soft_cpuid.ts";
 import type { EngineBoard, EngineThread } from "./engine_thread.ts";
+import type { SoftOptions } from "./thread_messages.ts";
 
+/** With the clock of instructions: 200 million a second, about what they take. */
+const INSTRUCTION_NS = 5;
 /** IA32_APIC_BASE. [SDM] vol. 4, table 2-2 */
 const MSR_APIC_BASE = 0x1b;
 /** The time stamp counter counts nanoseconds. */
@@ -51,6 +63,7 @@ export function openSoftThread(
   ram: GuestRam,
   caps: VendorCaps,
   cpuid: Omit<CpuidRequest, "tscKhz" | "supported">,
+  { blockCacheBytes, countsTime }: SoftOptions,
 ): EngineThread<SoftCpu> {
   const { memory, bytes, pages, wide } = ramMemory(ram);
   const board = new LateBoard();
@@ -58,7 +71,12 @@ export function openSoftThread(
   const machine: SoftMachine = {
     ram: memory,
     ramBytes: bytes,
-    wasm: compileInterpreter({ statePages: SoftProcessor.STATE_PAGES, ramPages: pages, wide }),
+    wasm: compileInterpreter({
+      statePages: SoftProcessor.statePages(blockCacheBytes),
+      ramPages: pages,
+      wide,
+    }),
+    blockCacheBytes,
     ramOffset: (gpa) => {
       if (gpa < ram.lowBytes) return gpa;
       const high = gpa - FOUR_GIB;
@@ -67,6 +85,7 @@ export function openSoftThread(
     cpuid: cpuidFor({ ...cpuid, supported: softLeaves(), tscKhz: TSC_KHZ }),
     board,
     hostNs: monotonicNs,
+    ...(countsTime ? { instructionNs: INSTRUCTION_NS } : {}),
   };
   const cpu = ops.construct(machine, 0);
   const kick = new KickReceiver();
@@ -75,16 +94,39 @@ export function openSoftThread(
     cpu,
     exit: emptyExit(),
     kernel: { irqLine: () => {}, signalMsi: () => {}, setPinRoutes: () => {} },
+    ...(countsTime ? repeatable(cpu, bytes) : {}),
     apic: { x2apic: true, tsc: (clock) => board.tsc ??= new SoftTsc(clock) },
     kick: kick.handle,
     connect: (parts) => board.connect(parts),
-    wait: (deadline) => kick.wait(deadline),
+    wait: (deadline) => {
+      if (!countsTime) return kick.wait(deadline);
+      // Sleeps as long as it would have, and is exactly where it wanted to be: how long it took shows nowhere.
+      const until = monotonicNs() + deadline - timeNs(cpu);
+      kick.wait(until);
+      if (monotonicNs() >= until) skipTo(cpu, deadline);
+    },
     setAlarm: (deadline) => {
       cpu.deadline = deadline;
     },
     takeKick: () => kick.take(),
     drain: () => {},
     close: () => kick.close(),
+  };
+}
+
+/** What a thread has more when its time is its instructions. */
+function repeatable(cpu: SoftCpu, ram: Uint8Array): Partial<EngineThread<SoftCpu>> {
+  return {
+    timeNs: () => timeNs(cpu),
+    instructionNs: INSTRUCTION_NS,
+    digest: () => {
+      const state = saveState(cpu.processor.cpu);
+      const text = JSON.stringify(
+        state,
+        (_, value) => typeof value === "bigint" ? value.toString(16) : value,
+      );
+      return digestOf(new TextEncoder().encode(text), cpu.processor.cpu.extendedState(), ram);
+    },
   };
 }
 

@@ -13,6 +13,7 @@ import type { KvmMachineHandle } from "../vendor/kvm_machine.ts";
 import type { IrqchipMode, VendorCaps } from "../vendor/ops.ts";
 import type { CpuidRequest } from "../x86/cpuid.ts";
 import type { CpuState } from "../x86/state.ts";
+import type { TypedText } from "./config_checks.ts";
 import type { BoardShape } from "./layout.ts";
 
 /** The name a processor's worker is started with. */
@@ -36,6 +37,9 @@ export interface PrepareRequest {
   readonly shape: BoardShape;
   /** The host's calendar now: milliseconds since 1970. */
   readonly epochMs: number;
+  readonly soft: SoftOptions;
+  /** What is typed at the first serial port, and when. */
+  readonly typed: readonly TypedText[];
   /** The kernel's command line, for guests that ask the firmware configuration device. */
   readonly commandLine: string;
   /** What the clock's battery kept of the incarnation before. */
@@ -44,6 +48,13 @@ export interface PrepareRequest {
   readonly traceFd?: number;
   /** What a diagnosis of an instruction the engine lacks says to do. */
   readonly emulationAdvice: readonly string[];
+}
+
+/** What the soft engine is told beside what every engine is. */
+export interface SoftOptions {
+  readonly blockCacheBytes: number;
+  /** The machine's time is the instructions it executed, and nothing in it is random. */
+  readonly countsTime: boolean;
 }
 
 /** Runs what was prepared until it ends. */
@@ -86,4 +97,6 @@ export type ThreadMessage =
     readonly counts: Readonly<Record<string, number>>;
     /** Absent when the run failed before there was a board. */
     readonly battery?: RtcState;
+    /** Of runs whose time is their instructions. */
+    readonly digest?: string;
   };

@@ -121,7 +121,7 @@ class Prepared {
       const memory = viewGuestRam(request.ram);
       const { machine, caps, cpuid, ram } = request;
       if (machine === undefined) {
-        this.#engine = softEngine!.openSoftThread(ram, caps, cpuid) as EngineThread<unknown>;
+        this.#engine = softEngine!.openSoftThread(ram, caps, cpuid, request.soft) as EngineThread<unknown>;
       } else {
         const shown = { ...cpuid, supported: supportedLeaves() };
         this.#engine = openKvmThread(machine, caps, shown, memory) as EngineThread<unknown>;
@@ -135,12 +135,14 @@ class Prepared {
     const machine = this.#machine;
     const outcome = machine === undefined ? undefined : this.#attempt(() => machine.run(entry));
     const battery = machine?.board.battery();
+    const digest = this.#engine?.digest?.();
     this.close();
     return {
       type: "ended",
       outcome: this.#failure ?? outcome!,
       counts: this.#trace.counts(),
       ...(battery === undefined ? {} : { battery }),
+      ...(digest === undefined ? {} : { digest }),
     };
   }
 
@@ -178,7 +180,7 @@ class RunningMachine {
   readonly #trace: Trace;
   readonly #tell: (message: ThreadMessage) => void;
   readonly #channel: Channel;
-  readonly #clock = new MonotonicClock();
+  readonly #clock: MonotonicClock;
   readonly #ports: Bus;
   readonly #memoryIo: Bus;
   readonly #fabric: InterruptFabric;
@@ -198,7 +200,8 @@ class RunningMachine {
     this.#tell = tell;
     this.#channel = new Channel(request.channel);
     const { shape, irqchip: mode, ram, epochMs, commandLine, battery } = request;
-    const clock = this.#clock;
+    const { timeNs } = engine;
+    const clock = this.#clock = new MonotonicClock(timeNs === undefined ? {} : { host: timeNs });
     const ports = this.#ports = new Bus("port", PORT_LIMIT, trace);
     const memoryIo = this.#memoryIo = new Bus("memory", MEMORY_LIMIT, trace);
     const { kernel, apic } = engine;
@@ -221,6 +224,20 @@ class RunningMachine {
       debugOutput: (byte) => this.#debug(byte),
       end: (outcome) => this.#end(outcome),
     });
+    this.#type();
+  }
+
+  /** Has the texts of the configuration typed when their instructions are reached. */
+  #type(): void {
+    const { instructionNs } = this.#engine;
+    if (instructionNs === undefined) return;
+    for (const { at, text } of this.#request.typed) {
+      const bytes = new TextEncoder().encode(text);
+      this.#clock.timer(() => {
+        this.#again.push(...bytes);
+        this.#input();
+      }).arm(at * instructionNs);
+    }
   }
 
   /** Runs the guest from its entry to its end. */

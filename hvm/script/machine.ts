@@ -169,8 +169,8 @@ export class Machine implements MachineHandle {
   }
 
   /** The end in the words of scripts and of `--json`. */
-  #name({ outcome, wallMs, counts }: MachineResult): MachineEnd {
-    const stats = { wallMs, exits: counts["exit"] ?? 0, counts };
+  #name({ outcome, wallMs, counts, digest }: MachineResult): MachineEnd {
+    const stats = { wallMs, exits: counts["exit"] ?? 0, counts, ...(digest === undefined ? {} : { digest }) };
     switch (outcome.kind) {
       case "poweroff":
         return { end: "poweroff", stats };

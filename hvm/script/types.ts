@@ -29,6 +29,8 @@ export interface MachineStats {
   readonly exits: number;
   /** Hits of every trace point that was hit. */
   readonly counts: Readonly<Record<string, number>>;
+  /** SHA-256 of memory and processors at the end, where the clock is `instructions`: equal for equal runs. */
+  readonly digest?: string;
 }
 
 /** How a run ended; plain data, and what `--json` writes. */

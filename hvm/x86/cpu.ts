@@ -131,6 +131,11 @@ export class Cpu {
     return (this.efer & EFER.LMA) !== 0;
   }
 
+  /** What a `CpuState` does not have: debug registers, MSRs, x87, MMX and SSE state, as bytes to compare. */
+  extendedState(): Uint8Array {
+    return Uint8Array.of(...this.u8.subarray(CPU.DR, CPU.XCR0 + 8), ...this.u8.subarray(CPU.MSR, CPU.TEMP));
+  }
+
   /** 64-bit code. */
   get code64(): boolean {
     return (this.cell32(CPU.MODE) & MODE.CODE) === MODE.CODE64;

@@ -1,45 +1,12 @@
 import assert from "node:assert/strict";
-import { Machine } from "../../hvm/script/machine.ts";
 import { kvmTest } from "../../hvm/testing/kvm.ts";
-import type { IrqchipMode } from "../../hvm/vendor/ops.ts";
 import { QUIRKS } from "../../hvm/vendor/quirks.ts";
-import { ALL_IRQCHIPS, forbidding, type GuestProgram } from "./guest.ts";
+import { ALL_IRQCHIPS, forbidding } from "./guest.ts";
 import { GUEST_PROGRAMS } from "./manifest.ts";
-import { hvmArgs, writeAll, writeProgram } from "./write_all.ts";
+import { assertExpected, runProgram } from "./run.ts";
+import { hvmArgs, writeAll } from "./write_all.ts";
 
 const NEEDS = { user: [], split: ["SPLIT_IRQCHIP"], kernel: ["PIT2"] } as const;
-
-/** Runs one program on one engine; how it ended and what it printed must be what it says. */
-async function run(
-  program: GuestProgram,
-  { engine, irqchip }: { engine: "kvm" | "soft"; irqchip: IrqchipMode },
-): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "hvm-guest-" });
-  try {
-    const file = `${folder}/${program.name}`;
-    await writeProgram(program, folder);
-    await using machine = await Machine.start({
-      kernel: file,
-      protocol: program.protocol,
-      engine,
-      irqchip,
-      memory: "256M",
-      timeout: program.timeoutS * 1000,
-      ...(program.append === undefined ? {} : { append: program.append }),
-      ...(program.initrd === undefined ? {} : { initrd: `${file}.initrd` }),
-      bootModules: (program.modules ?? []).map(({ text }, i) => ({ file: `${file}.module${i}`, text })),
-    });
-    const end = await machine.ended;
-    const { stats: _, ...how } = end;
-    const seen = `${machine.console.transcript}\n${JSON.stringify(how, null, 2)}`;
-    assert.equal(end.end, program.expect.end, seen);
-    if (end.end === "exit-port") assert.equal(end.value, program.expect.value, seen);
-    assert.ok(machine.console.transcript.includes(program.expect.output), `COM1: ${seen}`);
-    assert.ok(machine.debugText.includes(program.expect.output), `Port E9h: ${machine.debugText}`);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 for (const irqchip of ALL_IRQCHIPS) {
   for (const program of GUEST_PROGRAMS.filter(({ irqchips }) => irqchips.includes(irqchip))) {
@@ -48,14 +15,9 @@ for (const irqchip of ALL_IRQCHIPS) {
     kvmTest(
       `guest ${program.name} with irqchip ${irqchip}`,
       options,
-      () => run(program, { engine: "kvm", irqchip }),
+      async () => assertExpected(program, await runProgram(program, { engine: "kvm", irqchip })),
     );
   }
-}
-
-for (const program of GUEST_PROGRAMS) {
-  Deno.test(`guest ${program.name} on the soft engine`, () =>
-    run(program, { engine: "soft", irqchip: "user" }));
 }
 
 Deno.test("guest programs have names that are files' and that occur once", () => {

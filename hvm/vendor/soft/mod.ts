@@ -30,6 +30,10 @@ export interface SoftMachine {
   readonly board: SoftBoard;
   /** Nanoseconds that never go back: how long slices last. */
   hostNs(): number;
+  /** Bytes for decoded instructions. */
+  readonly blockCacheBytes: number;
+  /** What an instruction takes of the machine's time; absent: time is the host's. */
+  readonly instructionNs?: number;
 }
 
 /** The rest of the machine; accesses are synchronous. */
@@ -56,7 +60,7 @@ export type SoftBoard =
 export interface SoftCpu {
   readonly processor: SoftProcessor;
   readonly machine: SoftMachine;
-  /** Host time at which the slice is to end. */
+  /** Time at which the slice is to end. */
   deadline: number;
   /** Instructions of a slice of about {@linkcode SLICE_NS}. */
   slice: number;
@@ -65,6 +69,20 @@ export interface SoftCpu {
   tripleFault: boolean;
   /** An event was injected that has not been delivered yet: delivery happens at once, so never. */
   nmiPending: boolean;
+  /** Nanoseconds a halted processor skipped, where time is instructions. */
+  skipped: number;
+}
+
+/** Nanoseconds: the host's, or of instructions executed and time skipped. */
+export function timeNs({ processor, machine, skipped }: SoftCpu): number {
+  const { instructionNs } = machine;
+  if (instructionNs === undefined) return machine.hostNs();
+  return Number(processor.cpu.i64[CPU.RETIRED >> 3]!) * instructionNs + skipped;
+}
+
+/** Lets the time of instructions jump to a moment that is not past. */
+export function skipTo(soft: SoftCpu, moment: number): void {
+  soft.skipped += Math.max(0, moment - timeNs(soft));
 }
 
 /** V8 replaces a running function by its optimised version only when it is entered anew. */
@@ -151,11 +169,11 @@ function construct(machine: SoftMachine, _index: number): SoftCpu {
     hasFeature: (name) => answers.has(name),
     readTsc: board.readTsc,
     writeTsc: board.writeTsc,
-    random: randomBits,
+    random: machine.instructionNs === undefined ? randomBits : repeatableBits(),
     taskPriority: board.taskPriority,
     setTaskPriority: ends(board.setTaskPriority),
   };
-  const processor = new SoftProcessor(outer, machine.ram, machine.wasm);
+  const processor = new SoftProcessor(outer, machine.ram, machine.wasm, machine.blockCacheBytes);
   resetCpu(processor.cpu);
   return {
     processor,
@@ -166,11 +184,23 @@ function construct(machine: SoftMachine, _index: number): SoftCpu {
     kicked: false,
     tripleFault: false,
     nmiPending: false,
+    skipped: 0,
   };
 }
 
 function randomBits(): bigint {
   return crypto.getRandomValues(new BigUint64Array(1))[0]!;
+}
+
+/** Numbers that look random and are the same in every run. [Vigna 2014] splitmix64 */
+function repeatableBits(): () => bigint {
+  let state = 0n;
+  return () => {
+    state = BigInt.asUintN(64, state + 0x9e3779b97f4a7c15n);
+    const mixed = BigInt.asUintN(64, (state ^ state >> 30n) * 0xbf58476d1ce4e5b9n);
+    const again = BigInt.asUintN(64, (mixed ^ mixed >> 27n) * 0x94d049bb133111ebn);
+    return again ^ again >> 31n;
+  };
 }
 
 /** Runs a slice. */
@@ -186,7 +216,7 @@ function run(soft: SoftCpu, exit: Exit): void {
     return;
   }
   const started = machine.hostNs();
-  const left = soft.deadline - started;
+  const left = soft.deadline - timeNs(soft);
   if (soft.kicked || left <= 0) {
     soft.kicked = false;
     soft.deadline = Infinity;
@@ -194,7 +224,10 @@ function run(soft: SoftCpu, exit: Exit): void {
     return;
   }
   let slice = soft.slice;
-  if (left < SLICE_NS) slice = Math.max(LEAST_SLICE, Math.floor(slice * left / SLICE_NS));
+  const { instructionNs } = machine;
+  // An early end of a slice shows nowhere: it is at the end of a block, and so are those that are due.
+  if (instructionNs !== undefined) slice = Math.min(slice, Math.ceil(left / instructionNs));
+  else if (left < SLICE_NS) slice = Math.max(LEAST_SLICE, Math.floor(slice * left / SLICE_NS));
   const before = cpu.i64[CPU.RETIRED >> 3]!;
   const why = processor.run(before + BigInt(slice));
   const done = Number(cpu.i64[CPU.RETIRED >> 3]! - before);

@@ -20,10 +20,7 @@ import { ISA_HANDLERS, type SoftModule } from "./module.ts";
 import { semanticKey } from "./forms.ts";
 import { SYSTEM_OPS } from "./system_ops.ts";
 
-/** Bytes of records; some 500,000 instructions. */
-const BLOCK_BYTES = 16 << 20;
 const WASM_PAGE = 65536;
-const STATE_PAGES = Math.ceil((PLACE.BLOCKS + BLOCK_BYTES) / WASM_PAGE) + 1;
 const BITS = [16, 32, 64] as const;
 const PAGE = 4096;
 
@@ -46,8 +43,9 @@ export class SoftProcessor {
   readonly #fetched = new Uint8Array(16);
 
   /** `ram` is memory 1; it holds all of the guest's RAM from its first byte on. */
-  constructor(outer: OuterWorld, ram: WebAssembly.Memory, wasm: SoftModule) {
-    const memory = new WebAssembly.Memory({ initial: STATE_PAGES, maximum: STATE_PAGES });
+  constructor(outer: OuterWorld, ram: WebAssembly.Memory, wasm: SoftModule, blockCacheBytes: number) {
+    const pages = SoftProcessor.statePages(blockCacheBytes);
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     const world: World = Object.assign(Object.create(outer) as OuterWorld, {
       codeWritten: (offset: number, bytes: number) => this.blocks.written(offset, bytes),
       hasCode: (page: number) => this.blocks.hasCode(page),
@@ -56,7 +54,7 @@ export class SoftProcessor {
     this.#view = new DataView(memory.buffer);
     this.#ram = new DataView(outer.ram.buffer, outer.ram.byteOffset, outer.ram.byteLength);
     const ramPages = Math.ceil(outer.ram.length / PAGE);
-    this.blocks = new Blocks(this.cpu, ISA_HANDLERS(), ramPages, BLOCK_BYTES);
+    this.blocks = new Blocks(this.cpu, ISA_HANDLERS(), ramPages, blockCacheBytes);
     const instance = new WebAssembly.Instance(wasm.module, {
       env: {
         state: memory,
@@ -85,8 +83,10 @@ export class SoftProcessor {
     this.#run = instance.exports.run as () => void;
   }
 
-  /** The pages of memory 0 that a module must be built with. */
-  static readonly STATE_PAGES: number = STATE_PAGES;
+  /** The pages of memory 0 that a module must be built with; a record of the block cache is 32 bytes. */
+  static statePages(blockCacheBytes: number): number {
+    return Math.ceil((PLACE.BLOCKS + blockCacheBytes) / WASM_PAGE) + 1;
+  }
 
   /**
    * Runs until `limit` instructions have retired in all, or the processor halts or shuts down.

@@ -12,6 +12,7 @@ import { type OuterWorld, SoftProcessor } from "./processor.ts";
 
 const WASM_PAGE = 65536;
 const RAM_PAGES = 32;
+const BLOCK_CACHE_BYTES = 1 << 20;
 /** Where things are in the rig's RAM. */
 export const RIG = {
   /** Page tables: 512 GiB in one entry, of 1 GiB pages, all of them identity. */
@@ -45,7 +46,7 @@ export class SoftRig {
     this.ram = new Uint8Array(memory.buffer);
     this.view = new DataView(memory.buffer);
     compiled ??= compileInterpreter({
-      statePages: SoftProcessor.STATE_PAGES,
+      statePages: SoftProcessor.statePages(BLOCK_CACHE_BYTES),
       ramPages: RAM_PAGES,
       wide: false,
     });
@@ -66,7 +67,7 @@ export class SoftRig {
       taskPriority: () => 0,
       setTaskPriority: () => {},
     };
-    this.processor = new SoftProcessor(world, memory, compiled);
+    this.processor = new SoftProcessor(world, memory, compiled, BLOCK_CACHE_BYTES);
     this.cpu = this.processor.cpu;
     resetCpu(this.cpu);
     this.#longMode();
