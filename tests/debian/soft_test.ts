@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 import { Machine } from "../../hvm/script/machine.ts";
-import { hvm, shell } from "../cl../../hvm/testing/debian.ts";
+import { hvm, shell } from "../cli/rig.ts";
 import { debianTest } from "../../hvm/testing/debian.ts";
 
 const PATIENCE_MS = 120_000;
