@@ -21,6 +21,7 @@ import { supportedCpuid } from "../vendor/probe.ts";
 import type { KvmVendor } from "../vendor/quirks.ts";
 import { kvmTableFor } from "../vendor/table.ts";
 import { cpuidFor, type CpuidRequest } from "../x86/cpuid.ts";
+import type { ForeignComponent } from "../x86/cpu.ts";
 import type { EngineThread } from "./engine_thread.ts";
 import type { KernelInterrupts } from "./interrupts.ts";
 import { ADDRESS, PORT } from "./layout.ts";
@@ -79,6 +80,19 @@ let supported: CpuidEntry[] | undefined;
 /** The CPUID leaves KVM offers, asked for once in a thread. @throws {HostError} */
 export function supportedLeaves(): readonly CpuidEntry[] {
   return supported ??= supportedCpuid();
+}
+
+/** Extended state beyond SSE as leaf 0Dh describes it; what is the supervisor's (IA32_XSS) is none. */
+export function foreignComponents(leaves: readonly CpuidEntry[]): ForeignComponent[] {
+  const found = leaves.filter(({ leaf, subleaf, eax, ecx }) =>
+    leaf === 0xd && subleaf >= 2 && eax !== 0 && (ecx & 1) === 0
+  );
+  return found.sort((a, b) => a.subleaf - b.subleaf).map(({ subleaf, eax, ebx, ecx }) => ({
+    bit: 1n << BigInt(subleaf),
+    offset: ebx,
+    size: eax,
+    aligned: (ecx & 2) !== 0,
+  }));
 }
 
 /**

@@ -22,6 +22,7 @@ import { REQUEST } from "../vcpu/loop.ts";
 import type { Outcome } from "../vcpu/outcome.ts";
 import { closeMachine, type KvmMachineHandle } from "../vendor/kvm_machine.ts";
 import type { IrqchipMode } from "../vendor/ops.ts";
+import { HOST_POLICY } from "../vendor/quirks.ts";
 import { type Probe, probe } from "../vendor/probe.ts";
 import { bootGuest } from "./boot.ts";
 import { Channel } from "./channel.ts";
@@ -282,7 +283,9 @@ function prepareRequest(parts: Omit<BuiltParts, "loaded">, battery?: RtcState): 
     ...(battery === undefined ? {} : { battery }),
     commandLine: parts.commandLine,
     ...(traceFd === undefined ? {} : { traceFd }),
+    finishRun: probe.vendor === "soft" ? 1 : HOST_POLICY[probe.vendor].finishRun,
     emulationAdvice: emulationAdvice(probe),
+    crashAdvice: crashAdvice(probe),
   };
 }
 
@@ -347,6 +350,15 @@ export function chooseEngine(config: MachineConfig): MachineEngine {
     );
   }
   return { probe: found, irqchip };
+}
+
+/** What to do about a guest that crashed, where the engine may be why. */
+export function crashAdvice({ vendor, caps }: Probe): string[] {
+  if (caps.stockGuests) return [];
+  return [
+    `this KVM (${vendor}) has no path for system calls, so no ordinary user program runs; run the guest with ` +
+    "--engine soft, or on a host whose KVM has VT-x or SVM",
+  ];
 }
 
 /** What to do about an instruction the engine lacks. */

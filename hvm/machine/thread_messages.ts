@@ -46,8 +46,12 @@ export interface PrepareRequest {
   readonly battery?: RtcState;
   /** A descriptor that trace lines are written to. */
   readonly traceFd?: number;
+  /** Instructions at most that are executed in place of the engine before it goes on. */
+  readonly finishRun: number;
   /** What a diagnosis of an instruction the engine lacks says to do. */
   readonly emulationAdvice: readonly string[];
+  /** The same of a crash. */
+  readonly crashAdvice: readonly string[];
 }
 
 /** What the soft engine is told beside what every engine is. */

@@ -17,14 +17,15 @@ import { TraceWriter } from "../host/trace_writer.ts";
 import { Bus } from "../io/bus.ts";
 import { pictureText } from "../vcpu/diagnose.ts";
 import type { ExitWorld } from "../vcpu/exits.ts";
-import { REQUEST, runLoop } from "../vcpu/loop.ts";
+import { type LoopParts, REQUEST, runLoop } from "../vcpu/loop.ts";
 import type { Outcome } from "../vcpu/outcome.ts";
 import type { CpuState } from "../x86/state.ts";
 import { PcBoard } from "./board_pc.ts";
 import { Channel } from "./channel.ts";
 import { buildFabric } from "./fabric.ts";
 import type { EngineThread } from "./engine_thread.ts";
-import { openKvmThread, supportedLeaves } from "./kvm_engine.ts";
+import { foreignComponents, openKvmThread, supportedLeaves } from "./kvm_engine.ts";
+import type { Finisher } from "./finisher.ts";
 import type { InterruptFabric } from "./interrupts.ts";
 import {
   type PrepareRequest,
@@ -79,7 +80,7 @@ if (scope.name === VCPU_WORKER && typeof WorkerGlobalScope !== "undefined") {
         preparing = prepare(data);
         return;
       case "run":
-        void preparing.then((prepared) => scope.postMessage(prepared!.run(data.entry)));
+        void preparing.then(async (prepared) => scope.postMessage(await prepared!.run(data.entry)));
         return;
       case "cancel":
         void preparing.then((prepared) => {
@@ -94,6 +95,8 @@ if (scope.name === VCPU_WORKER && typeof WorkerGlobalScope !== "undefined") {
 }
 
 let softEngine: typeof import("./soft_engine.ts") | undefined;
+/** Loaded when KVM meets the first instruction it cannot emulate. */
+let finisher: typeof import("./finisher.ts") | undefined;
 
 /** Does what every run needs while the main thread still reads files. */
 function warmUp(): void {
@@ -131,9 +134,13 @@ class Prepared {
   }
 
   /** Runs the guest to its end and takes the machine apart. */
-  run(entry: CpuState): ThreadMessage {
+  async run(entry: CpuState): Promise<ThreadMessage> {
     const machine = this.#machine;
-    const outcome = machine === undefined ? undefined : this.#attempt(() => machine.run(entry));
+    let outcome = this.#attempt(() => machine?.run(entry));
+    while (outcome === undefined && machine !== undefined && this.#failure === undefined) {
+      finisher ??= await import("./finisher.ts");
+      outcome = this.#attempt(() => machine.resume());
+    }
     const battery = machine?.board.battery();
     const digest = this.#engine?.digest?.();
     this.close();
@@ -187,6 +194,7 @@ class RunningMachine {
   /** Input that goes to the first serial port before what is in the ring. */
   readonly #again: number[] = [];
   #outcome: Outcome | undefined;
+  #finisher: Finisher<unknown> | undefined;
 
   constructor(
     request: PrepareRequest,
@@ -240,17 +248,28 @@ class RunningMachine {
     }
   }
 
-  /** Runs the guest from its entry to its end. */
-  run(entry: CpuState): Outcome {
-    const { ops, cpu, exit } = this.#engine;
-    const clock = this.#clock;
-    const channel = this.#channel;
+  /** Runs the guest from its entry to its end; undefined when it needs the finisher loaded, and is to be resumed then. */
+  run(entry: CpuState): Outcome | undefined {
+    const { ops, cpu } = this.#engine;
     const fabric = this.#fabric;
     ops.writeState(cpu, entry);
     if (fabric.apicBase !== undefined) ops.setApicBase(cpu, fabric.apicBase);
     const placed = { ports: this.#ports.map(), memory: this.#memoryIo.map() };
     this.#tell({ type: "running", kick: this.#engine.kick, placed });
-    return runLoop({
+    return runLoop(this.#loopParts());
+  }
+
+  /** Goes on after the finisher was loaded. */
+  resume(): Outcome | undefined {
+    return runLoop(this.#loopParts(), true);
+  }
+
+  #loopParts(): LoopParts<unknown> {
+    const { ops, cpu, exit } = this.#engine;
+    const clock = this.#clock;
+    const channel = this.#channel;
+    const fabric = this.#fabric;
+    return {
       ops,
       cpu,
       exit,
@@ -277,7 +296,7 @@ class RunningMachine {
         if ((bits & REQUEST.NMI) !== 0) ops.inject(cpu, { kind: "nmi" });
       },
       onPaused: (paused) => this.#tell({ type: "paused", paused }),
-    });
+    };
   }
 
   #world(ports: Bus, memoryIo: Bus, fabric: InterruptFabric): ExitWorld {
@@ -286,11 +305,30 @@ class RunningMachine {
       memoryIo,
       readMsr: (index) => fabric.readMsr(index),
       writeMsr: (index, value) => fabric.writeMsr(index, value),
+      finish: () => this.#finish(),
       endOfInterrupt: (vector) => fabric.endOfInterrupt(vector),
       end: (outcome) => this.#end(outcome),
       diagnose: (why) => this.#diagnose(why),
       traceExit: this.#trace.point("exit"),
     };
+  }
+
+  /** Has hvm's processor execute what KVM could not. */
+  #finish(): "done" | "halted" | "shutdown" | "later" | undefined {
+    if (finisher === undefined) return "later";
+    const { ops, cpu } = this.#engine;
+    this.#finisher ??= new finisher.Finisher({
+      ops,
+      cpu,
+      ram: this.#request.ram,
+      ports: this.#ports,
+      memoryIo: this.#memoryIo,
+      trace: this.#trace,
+      components: foreignComponents(supportedLeaves()),
+      run: this.#request.finishRun,
+    });
+    const { kind } = this.#finisher.finish();
+    return kind === "unknown" ? undefined : kind;
   }
 
   /** The first end counts. */
@@ -301,7 +339,8 @@ class RunningMachine {
   #diagnose(why: string): string {
     const { ops, cpu, exit } = this.#engine;
     const code = exit.bytes.length > 0 ? exit.bytes : ops.instructionBytes(cpu);
-    const advice = why.includes("emulate") ? this.#request.emulationAdvice : [];
+    const { emulationAdvice, crashAdvice } = this.#request;
+    const advice = why.includes("emulate") ? emulationAdvice : why.includes("triple") ? crashAdvice : [];
     return pictureText({ why, state: ops.readState(cpu), code, advice });
   }
 

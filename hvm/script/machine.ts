@@ -8,7 +8,7 @@ import { openOutputFile } from "../host/output_file.ts";
 import { openTrace } from "../host/trace_writer.ts";
 import { boardResources } from "../machine/layout.ts";
 import type { MachineConfig, MachineOptions } from "../machine/config.ts";
-import { GuestMachine, type MachineResult } from "../machine/machine.ts";
+import { crashAdvice, GuestMachine, type MachineResult } from "../machine/machine.ts";
 import { REQUEST } from "../vcpu/loop.ts";
 import { Console, type ConsolePort } from "./console.ts";
 import { EventHub, type EventSource } from "./events.ts";
@@ -168,6 +168,12 @@ export class Machine implements MachineHandle {
     clearTimeout(timer);
   }
 
+  /** What the guest said, and what may be why on an engine that lacks something. */
+  #panicMessage(): string {
+    const said = this.#panic.message ?? "The guest said that it panicked";
+    return [said, ...crashAdvice(this.#machine.engine.probe)].join("; ");
+  }
+
   /** The end in the words of scripts and of `--json`. */
   #name({ outcome, wallMs, counts, digest }: MachineResult): MachineEnd {
     const stats = { wallMs, exits: counts["exit"] ?? 0, counts, ...(digest === undefined ? {} : { digest }) };
@@ -176,14 +182,14 @@ export class Machine implements MachineHandle {
         return { end: "poweroff", stats };
       case "reset":
         // Linux told to reboot after a panic resets like any other reboot; what it said before tells them apart.
-        if (this.#panic.message !== undefined) return { end: "panic", message: this.#panic.message, stats };
+        if (this.#panic.message !== undefined) return { end: "panic", message: this.#panicMessage(), stats };
         return { end: "reboot", cause: outcome.cause, stats };
       case "exit-port":
         return { end: "exit-port", value: outcome.value, stats };
       case "command":
         return { end: "command", status: outcome.status, stats };
       case "panic":
-        return { end: "panic", message: this.#panic.message ?? "The guest said that it panicked", stats };
+        return { end: "panic", message: this.#panicMessage(), stats };
       case "triple-fault": {
         const message = "The guest crashed: triple fault";
         return { end: "triple-fault", message, diagnosis: outcome.diagnosis, stats };

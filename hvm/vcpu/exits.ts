@@ -23,6 +23,11 @@ export interface ExitWorld {
   writeMsr(index: number, value: bigint): boolean;
   /** The engine's own APIC finished a level-triggered interrupt. */
   endOfInterrupt(vector: number): void;
+  /**
+   * Executes the instruction that the engine could not emulate: `later` when that has to be made ready first, and the loop
+   * is to be left for it; undefined when nobody can.
+   */
+  finish(): "done" | "halted" | "shutdown" | "later" | undefined;
   /** The guest is over. */
   end(outcome: Outcome): void;
   /** Text about the processor as it is now, for an end that needs explaining. */
@@ -36,6 +41,8 @@ export const NEXT = {
   RUN: 0,
   /** Wait until an interrupt can be taken. */
   HALT: 1,
+  /** Leave the loop; the exit is handled again when it is entered anew. */
+  LEAVE: 2,
 } as const;
 
 /** KVM's system events. [KVM] Documentation/virt/kvm/api.rst, KVM_EXIT_SYSTEM_EVENT */
@@ -84,14 +91,10 @@ export function handleExit(exit: Exit, world: ExitWorld): number {
       world.end(systemEvent(exit.code, world));
       return NEXT.RUN;
     case EXIT.SHUTDOWN:
-      world.end({
-        kind: "triple-fault",
-        diagnosis: world.diagnose("the processor shut down (triple fault)"),
-      });
-      return NEXT.RUN;
+      return shutDown(world);
     case EXIT.INTERNAL_ERROR:
-      world.end(internalError(exit, world));
-      return NEXT.RUN;
+      if (exit.code === EMULATION_FAILED) return emulationFailed(world);
+      return fail(world, internalError(exit));
     case EXIT.FAIL_ENTRY:
       return fail(
         world,
@@ -140,12 +143,30 @@ function systemEvent(code: number, world: ExitWorld): Outcome {
   return { kind: "host-error", message, diagnosis: world.diagnose(message) };
 }
 
-function internalError(exit: Exit, world: ExitWorld): Outcome {
-  const words = exit.info.map((word) => `0x${word.toString(16)}`).join(" ");
-  if (exit.code === EMULATION_FAILED) {
-    const message = "KVM could not emulate an instruction of the guest";
-    return { kind: "emulation-failure", message, diagnosis: world.diagnose(message) };
+function shutDown(world: ExitWorld): number {
+  world.end({ kind: "triple-fault", diagnosis: world.diagnose("the processor shut down (triple fault)") });
+  return NEXT.RUN;
+}
+
+function emulationFailed(world: ExitWorld): number {
+  switch (world.finish()) {
+    case "done":
+      return NEXT.RUN;
+    case "halted":
+      return NEXT.HALT;
+    case "later":
+      return NEXT.LEAVE;
+    case "shutdown":
+      return shutDown(world);
+    case undefined: {
+      const message = "KVM could not emulate an instruction of the guest";
+      world.end({ kind: "emulation-failure", message, diagnosis: world.diagnose(message) });
+      return NEXT.RUN;
+    }
   }
-  const message = `KVM gave up with internal error ${exit.code}${words === "" ? "" : ` (${words})`}`;
-  return { kind: "host-error", message, diagnosis: world.diagnose(message) };
+}
+
+function internalError({ code, info }: Exit): string {
+  const words = info.map((word) => `0x${word.toString(16)}`).join(" ");
+  return `KVM gave up with internal error ${code}${words === "" ? "" : ` (${words})`}`;
 }

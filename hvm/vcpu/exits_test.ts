@@ -29,17 +29,19 @@ function rig() {
   memoryIo.attach(0xfed00000, latch, "latch");
   const outcomes: Outcome[] = [];
   const eois: number[] = [];
+  const finished: (ReturnType<ExitWorld["finish"]>)[] = [undefined];
   const world: ExitWorld = {
     ports,
     memoryIo,
     readMsr: (index) => index === 0x10 ? 7n : undefined,
     writeMsr: (index) => index === 0x10,
+    finish: () => finished[0],
     endOfInterrupt: (vector) => eois.push(vector),
     end: (outcome) => outcomes.push(outcome),
     diagnose: (why) => `picture: ${why}`,
     traceExit: trace.point("exit"),
   };
-  return { world, latch, outcomes, eois };
+  return { world, latch, outcomes, eois, finished };
 }
 
 function exitOf(kind: ExitKind, members: Partial<Exit> = {}): Exit {
@@ -141,4 +143,22 @@ Deno.test("handleExit answers an unknown hypercall with -KVM_ENOSYS", () => {
   const exit = exitOf(EXIT.HYPERCALL, { code: 77 });
   handleExit(exit, world);
   assert.equal(BigInt.asIntN(64, exit.value), -1000n);
+});
+
+Deno.test("handleExit has an instruction finished that the engine lacks, and does what that left to do", () => {
+  const failed = exitOf(EXIT.INTERNAL_ERROR, { code: 1 });
+  for (
+    const [answer, next, end] of [
+      ["done", NEXT.RUN, undefined],
+      ["halted", NEXT.HALT, undefined],
+      ["later", NEXT.LEAVE, undefined],
+      ["shutdown", NEXT.RUN, "triple-fault"],
+      [undefined, NEXT.RUN, "emulation-failure"],
+    ] as const
+  ) {
+    const { world, outcomes, finished } = rig();
+    finished[0] = answer;
+    assert.equal(handleExit(failed, world), next, answer);
+    assert.equal(outcomes[0]?.kind, end, answer);
+  }
 });

@@ -66,10 +66,14 @@ export interface LoopParts<V> {
   readonly onPaused: (paused: boolean) => void;
 }
 
-/** Runs a processor until its machine has an outcome. */
-export function runLoop<V>(parts: LoopParts<V>): Outcome {
+/**
+ * Runs a processor until its machine has an outcome, or an exit needs what takes turns of the thread's event loop.
+ * @param again the last exit was not handled yet: it is, before the processor runs on
+ * @returns undefined in the latter case.
+ */
+export function runLoop<V>(parts: LoopParts<V>, again = false): Outcome | undefined {
   const { ops, cpu, exit, delivery, clock, thread, world } = parts;
-  let halted = false;
+  let halted = again && handleExit(parts.exit, parts.world) === NEXT.HALT;
   let alarm = Infinity;
   while (true) {
     if (attend(parts)) return { kind: "stopped", diagnosis: world.diagnose("it was stopped") };
@@ -92,7 +96,9 @@ export function runLoop<V>(parts: LoopParts<V>): Outcome {
       thread.takeKick();
       alarm = Infinity; // it may have been the alarm, which rings once
     } else {
-      halted = handleExit(exit, world) === NEXT.HALT;
+      const next = handleExit(exit, world);
+      if (next === NEXT.LEAVE) return undefined;
+      halted = next === NEXT.HALT;
     }
   }
 }

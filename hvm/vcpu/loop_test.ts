@@ -51,6 +51,7 @@ function rig(
     readMsr: () => undefined,
     writeMsr: () => false,
     endOfInterrupt: () => {},
+    finish: () => "later",
     end: (o) => outcome = o,
     diagnose: (why) => why,
     traceExit: trace.point("exit"),

@@ -7,7 +7,7 @@
 
 import { PAGE_SIZE } from "../base/addr.ts";
 import { HostError } from "../base/errors.ts";
-import { X86_SHADOW_INT } from "../kvm/abi.ts";
+import { VCPUEVENT_VALID, X86_SHADOW_INT } from "../kvm/abi.ts";
 import type { CpuidEntry } from "../kvm/cpuid_list.ts";
 import { KickReceiver } from "../kvm/kick.ts";
 import { getState, setCpuid as setVcpuCpuid, setGuestDebug, setState, translate } from "../kvm/vcpu_state.ts";
@@ -15,6 +15,7 @@ import { type CpuState, CR0, EFER, RFLAGS } from "../x86/state.ts";
 import { KvmCpu, SET, type SyncPolicy } from "./kvm_cpu.ts";
 import { ExitReader } from "./kvm_exits.ts";
 import type { KvmMachine } from "./kvm_machine.ts";
+import { readExtended, writeExtended } from "./kvm_extended.ts";
 import { clearEvents, stateFrom, stateInto } from "./kvm_state.ts";
 import {
   BLOCKED,
@@ -67,6 +68,9 @@ export function kvmTable(parts: VendorParts): VendorOps<KvmCpu, KvmMachine> {
     setApicBase,
     readState,
     writeState,
+    adoptState,
+    readExtended,
+    writeExtended,
     inject: (cpu, event) => inject(cpu, event, parts.injectByRegisters),
     blocked,
     skipInstruction,
@@ -179,6 +183,24 @@ function writeState(cpu: KvmCpu, state: CpuState): void {
   cpu.page.readyForInterrupt = false;
   cpu.touch(ALL_SETS);
 }
+
+function adoptState(
+  cpu: KvmCpu,
+  state: CpuState,
+  { shadow, nmiBlocked }: { shadow: "none" | "sti" | "mov-ss"; nmiBlocked: boolean },
+): void {
+  cpu.complete();
+  cpu.load(ALL_SETS);
+  stateInto(state, cpu.regs, cpu.sregs);
+  setCr8(cpu, Number(state.cr8));
+  cpu.events.interrupt.shadow = SHADOWS[shadow];
+  cpu.events.nmi.masked = nmiBlocked ? 1 : 0;
+  cpu.events.flags |= VCPUEVENT_VALID.SHADOW;
+  cpu.page.readyForInterrupt = shadow === "none" && (state.rflags & BigInt(RFLAGS.IF)) !== 0n;
+  cpu.touch(ALL_SETS);
+}
+
+const SHADOWS = { none: 0, sti: X86_SHADOW_INT.STI, "mov-ss": X86_SHADOW_INT.MOV_SS } as const;
 
 function inject(cpu: KvmCpu, event: CpuEvent, byRegisters: boolean): void {
   switch (event.kind) {

@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { CpuState } from "../x86/state.ts";
+import type { CpuState, ExtendedState } from "../x86/state.ts";
 
 /** The engines. */
 export type VendorName = "vmx" | "svm" | "pvm" | "soft";
@@ -175,7 +175,15 @@ export interface VendorOps<V, M = unknown> {
   /** The IA32_APIC_BASE that the next run starts with. */
   setApicBase(cpu: V, apicBase: bigint): void;
   readState(cpu: V): CpuState;
+  /** Sets all registers; nothing is on its way to the processor and nothing held back afterwards. */
   writeState(cpu: V, state: CpuState): void;
+  /**
+   * Sets all registers after an instruction was executed elsewhere: what is on its way stays so; `shadow` and
+   * `nmiBlocked` say what that instruction left held back.
+   */
+  adoptState(cpu: V, state: CpuState, held: { shadow: "none" | "sti" | "mov-ss"; nmiBlocked: boolean }): void;
+  readExtended(cpu: V): ExtendedState;
+  writeExtended(cpu: V, state: ExtendedState): void;
   inject(cpu: V, event: CpuEvent): void;
   /** A set of {@linkcode BLOCKED} bits. */
   blocked(cpu: V, kind: CpuEvent["kind"]): number;

@@ -178,7 +178,7 @@ function reasonFor(vendor: KvmVendor, request: EngineRequest): string {
   const asked = request === "auto" ? "the fastest engine here" : "as asked";
   const what = `engine kvm (${vendor}): ${text} (${module}), ${asked}`;
   if (vendor !== "pvm") return what;
-  return `${what}; stock kernels stop here at instructions it lacks: ${SOFT_INSTEAD}`;
+  return `${what}; it has no path for the system calls of user programs: ${SOFT_INSTEAD}`;
 }
 
 function readCaps(system: KvmSystem, vendor: KvmVendor, files: HostFiles, measureTsc: boolean): VendorCaps {

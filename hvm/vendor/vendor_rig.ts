@@ -50,6 +50,8 @@ export interface GuestOptions {
   readonly caps?: Partial<VendorCaps>;
   readonly msrExits?: readonly MsrRange[];
   readonly exitOnUserFailure?: boolean;
+  /** Memory of the caller's in place of the rig's own, {@linkcode AT.RAM_END} bytes. */
+  readonly memory?: { readonly bytes: Uint8Array<ArrayBuffer>; readonly address: number };
   /** Leaves in place of all that KVM supports. */
   readonly cpuid?: (supported: readonly CpuidEntry[]) => CpuidEntry[];
 }
@@ -166,7 +168,8 @@ export function guest(program: (a: Asm) => void, options: GuestOptions = {}): Gu
     ...(options.exitOnUserFailure === undefined ? {} : { exitOnUserFailure: options.exitOnUserFailure }),
   });
   system.close();
-  const mapping = mapAnonymous(AT.RAM_END);
+  const own = options.memory === undefined ? mapAnonymous(AT.RAM_END) : undefined;
+  const mapping = options.memory ?? own!;
   const ram = mapping.bytes;
   const machine = attachMachine(handle, (gpa, length) => ram.slice(gpa, gpa + length));
   machine.vm.setMemory({ slot: 0, gpa: 0, length: AT.RAM_END, address: mapping.address });
@@ -195,7 +198,7 @@ export function guest(program: (a: Asm) => void, options: GuestOptions = {}): Gu
     [Symbol.dispose]() {
       ops.relinquish(cpu);
       closeMachine(handle);
-      mapping.unmap();
+      own?.unmap();
     },
   };
 }

@@ -46,6 +46,24 @@ export type SystemOps = Readonly<Record<string, SystemOp>>;
 export const SEGMENT = { ES: 0, CS: 1, SS: 2, DS: 3, FS: 4, GS: 5, LDT: 6, TR: 7 } as const;
 
 /** One processor. */
+/** A component of extended state beyond SSE. [SDM] vol. 1, 13.4.3 (CPUID leaf 0Dh) */
+export interface ForeignComponent {
+  /** Its bit in XCR0. */
+  readonly bit: bigint;
+  /** Where it is in the standard form of the area. */
+  readonly offset: number;
+  readonly size: number;
+  /** Starts at a multiple of 64 in the compacted form. */
+  readonly aligned: boolean;
+}
+
+/** Components with their contents in an image of the standard form. */
+export interface ForeignState {
+  readonly components: readonly ForeignComponent[];
+  readonly image: Uint8Array;
+}
+
+/** One processor. */
 export class Cpu {
   readonly world: World;
   /** Memory 0. */
@@ -64,6 +82,10 @@ export class Cpu {
   /** Where execution goes on after it: past it, unless the instruction changes this. */
   nextRip = 0n;
   readonly #fault = new GuestFault();
+  /** Blocks have one instruction, whatever the flags say; call {@linkcode Cpu.updateMode} after a change. */
+  single = false;
+  /** Extended state that XSAVE moves and nothing else here knows; a processor of hvm's own has none. */
+  foreign: ForeignState | undefined;
   /** An NMI handler has not executed IRET yet. */
   nmiBlocked = false;
 
@@ -253,7 +275,9 @@ export class Cpu {
     if ((cr0 & CR0.TS) !== 0) mode |= MODE.TS;
     if ((cr0 & CR0.EM) !== 0) mode |= MODE.EM;
     if ((cr0 & CR0.PE) === 0 || (eflags & RFLAGS.VM) !== 0) mode |= MODE.REAL;
-    if ((eflags & RFLAGS.TF) !== 0 || (this.u32[(CPU.DR >> 2) + 14]! & 0xff) !== 0) mode |= MODE.STEP;
+    if (this.single || (eflags & RFLAGS.TF) !== 0 || (this.u32[(CPU.DR >> 2) + 14]! & 0xff) !== 0) {
+      mode |= MODE.STEP;
+    }
     if (mode !== this.cell32(CPU.MODE)) {
       this.setCell32(CPU.MODE, mode);
       this.newGeneration();

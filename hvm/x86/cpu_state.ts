@@ -7,8 +7,9 @@
 
 import { type Cpu, SEGMENT } from "./cpu.ts";
 import { ATTR, CPU } from "./exec/cpu_memory.ts";
+import { FPU_IMAGE_BYTES, loadFpuImage, storeFpuImage } from "./exec/fpu_image.ts";
 import { resetMsrs } from "./msr.ts";
-import { type CpuState, CR0, resetState, RFLAGS, type SegmentState } from "./state.ts";
+import { type CpuState, CR0, type ExtendedState, resetState, RFLAGS, type SegmentState } from "./state.ts";
 
 const NAMES = ["es", "cs", "ss", "ds", "fs", "gs"] as const;
 const LDT_INDEX = 6;
@@ -101,6 +102,25 @@ export function loadState(cpu: Cpu, state: CpuState): void {
   cpu.paging.flush();
   cpu.updateMode();
 }
+
+/** The extended state of a processor. */
+export function saveExtended(cpu: Cpu): ExtendedState {
+  const xsave = new Uint8Array(FPU_IMAGE_BYTES);
+  storeFpuImage(cpu, xsave);
+  const debug = DEBUG_REGISTERS.map((n) => cpu.cell64(CPU.DR + n * 8));
+  return { xsave, xcr0: cpu.cell64(CPU.XCR0), debug };
+}
+
+/** Sets a processor's extended state; components beyond SSE are not there. */
+export function loadExtended(cpu: Cpu, { xsave, xcr0, debug }: ExtendedState): void {
+  loadFpuImage(cpu, xsave);
+  cpu.setCell64(CPU.XCR0, xcr0);
+  DEBUG_REGISTERS.forEach((n, i) => cpu.setCell64(CPU.DR + n * 8, debug[i]!));
+  cpu.updateMode();
+}
+
+/** DR4 and DR5 are other names of DR6 and DR7. */
+const DEBUG_REGISTERS = [0, 1, 2, 3, 6, 7] as const;
 
 /** RESET. */
 export function resetCpu(cpu: Cpu): void {

@@ -142,6 +142,15 @@ export interface CpuState {
   efer: bigint;
 }
 
+/** What {@linkcode CpuState} leaves out: registers that only some need, and that cost more to ask for. */
+export interface ExtendedState {
+  /** The standard form of XSAVE's area: 576 bytes and what components beyond SSE take. [SDM] vol. 1, 13.4 */
+  readonly xsave: Uint8Array<ArrayBuffer>;
+  readonly xcr0: bigint;
+  /** DR0 to DR3, DR6, DR7. */
+  readonly debug: readonly bigint[];
+}
+
 /** Descriptor types used when a segment is built by hand. [SDM] vol. 3A, tables 3-1 and 3-2 */
 export const SEGMENT_TYPE = {
   DATA_RW_ACCESSED: 0x3,

@@ -385,13 +385,11 @@ function protected32(g: Guest): void {
   g.equal("far call and return", "ebx", 0x77);
 }
 
-const GAPS = [{ id: "pvm-emulator-gaps" }];
-
 /** The programs. */
 export const CPU_PROGRAMS: readonly GuestProgram[] = [
   guest("cpu-faults", {}, faults),
   guest("cpu-interrupt-stacks", {}, interruptStacks),
-  guest("cpu-software-interrupts", { quirks: GAPS }, softwareInterrupts),
+  guest("cpu-software-interrupts", {}, softwareInterrupts),
   guest("cpu-msrs", {}, msrs),
   guest("cpu-reserved", { qemu: { skip: "it has every MSR and every bit of CR4" } }, reserved),
   guest("cpu-paging", {}, paging),
@@ -401,5 +399,9 @@ export const CPU_PROGRAMS: readonly GuestProgram[] = [
   guest("cpu-locked", {}, locked),
   guest("cpu-tsc", {}, tsc),
   guest("cpu-protected32", { mode: 32, container: "elf32" }, protected32),
-  guest("cpu-interrupts32", { mode: 32, container: "elf32", quirks: GAPS }, interrupts32),
+  guest("cpu-interrupts32", {
+    mode: 32,
+    container: "elf32",
+    quirks: [{ id: "pvm-kernel-apic", irqchips: ["split", "kernel"] }],
+  }, interrupts32),
 ];

@@ -15,6 +15,7 @@ import { PIT_PROGRAMS } from "./pit.ts";
 import { PLATFORM_PROGRAMS } from "./platform.ts";
 import { PORT_PROGRAMS } from "./ports.ts";
 import { POWER_PROGRAMS } from "./power.ts";
+import { RARE_PROGRAMS } from "./rare.ts";
 import { REAL_PROGRAMS } from "./real.ts";
 import { RTC_PROGRAMS } from "./rtc.ts";
 import { STRING_PROGRAMS } from "./string_io.ts";
@@ -33,6 +34,7 @@ export const GUEST_PROGRAMS: readonly GuestProgram[] = [
   ...POWER_PROGRAMS,
   ...PLATFORM_PROGRAMS,
   ...CPU_PROGRAMS,
+  ...RARE_PROGRAMS,
   ...BOOT_PROGRAMS,
   ...REAL_PROGRAMS,
 ];

@@ -261,6 +261,12 @@ export class Blocks {
     return CLASSES[isa().classOf[this.#insn.row]!] === "call" && this.#insn.mod < 0;
   }
 
+  /** Whether an instruction has semantics, or is one that CPUID does not show. */
+  implements(insn: Insn): boolean {
+    const key = semanticKey(insn, (name) => this.#cpu.world.hasFeature(name));
+    return key === undefined || Object.hasOwn(this.#table.semantics, key) || this.#table.system.has(key);
+  }
+
   /** What an instruction becomes under a mode. */
   #choose(insn: Insn, result: number, mode: number): Choice {
     if (result === TOO_LONG) return faulting(VECTOR.GP, 0);

@@ -7,7 +7,7 @@
 import type { CpuidLeaf } from "../../x86/cpuid.ts";
 import { CPU } from "../../x86/exec/cpu_memory.ts";
 import { RUN_EXIT } from "../../x86/cpu.ts";
-import { loadState, resetCpu, saveState } from "../../x86/cpu_state.ts";
+import { loadExtended, loadState, resetCpu, saveExtended, saveState } from "../../x86/cpu_state.ts";
 import { readMsr, writeMsr } from "../../x86/msr.ts";
 import { ACCESS_KIND } from "../../x86/paging.ts";
 import { ISA_FEATURE } from "../../x86/isa_features.ts";
@@ -114,6 +114,12 @@ export function softTable(caps: VendorCaps): VendorOps<SoftCpu, SoftMachine> {
     setApicBase: () => {},
     readState: (cpu) => saveState(cpu.processor.cpu),
     writeState: (cpu, state) => loadState(cpu.processor.cpu, state),
+    adoptState: ({ processor: { cpu } }, state, { nmiBlocked }) => {
+      loadState(cpu, state);
+      cpu.nmiBlocked = nmiBlocked;
+    },
+    readExtended: ({ processor: { cpu } }) => saveExtended(cpu),
+    writeExtended: ({ processor: { cpu } }, state) => loadExtended(cpu, state),
     inject,
     blocked: ({ processor: { cpu } }, kind) => {
       let reasons = 0;

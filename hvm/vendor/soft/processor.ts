@@ -116,6 +116,32 @@ export class SoftProcessor {
     return RUN_EXIT.LIMIT;
   }
 
+  /** Executes the instruction at RIP alone, or delivers its fault. @returns one of {@linkcode RUN_EXIT}. */
+  step(): number {
+    const { cpu } = this;
+    const before = cpu.single;
+    cpu.single = true;
+    cpu.updateMode();
+    const why = this.run(cpu.i64[CPU.RETIRED >> 3]! + 1n);
+    cpu.single = before;
+    cpu.updateMode();
+    return why;
+  }
+
+  /**
+   * The instruction at RIP, decoded into `cpu.insn`: `known` when this processor executes it as it should be, or rightly
+   * faults; `unknown` when it is one that hvm has no semantics for; `unreachable` when fetching it faults.
+   */
+  look(): "known" | "unknown" | "unreachable" {
+    try {
+      this.#decodeHere();
+    } catch (error) {
+      if (error instanceof GuestFault) return "unreachable";
+      throw error;
+    }
+    return this.blocks.implements(this.cpu.insn) ? "known" : "unknown";
+  }
+
   /** Delivers an external interrupt. False when that ends in a triple fault. */
   interrupt(vector: number): boolean {
     return this.#deliver(vector, "external");

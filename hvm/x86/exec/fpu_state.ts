@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Cpu, SystemOp, SystemOps } from "../cpu.ts";
+import type { Cpu, ForeignComponent, SystemOp, SystemOps } from "../cpu.ts";
 import type { Insn } from "../insn.ts";
 import { getGpr, memoryAddress, setGpr } from "../operands.ts";
 import { CR0, CR4, GPR } from "../state.ts";
@@ -76,8 +76,14 @@ export function settleStatus(cpu: Cpu): void {
   cpu.setCell32(CPU.FSW, unmasked !== 0 ? status | 0x8080 : status & ~0x8080);
 }
 
-/** Memory in pieces of 2 and 4 bytes. */
-class Area {
+/** Where an area is: the guest's memory, or bytes outside of it. */
+export interface Area {
+  read(offset: number | bigint, bytes: number): bigint;
+  write(offset: number | bigint, bytes: number, value: bigint): void;
+}
+
+/** The guest's memory from a linear address on. */
+class LinearArea implements Area {
   readonly cpu: Cpu;
   readonly base: bigint;
 
@@ -167,7 +173,7 @@ const fnstenv: SystemOp = (cpu, insn) => {
   const bytes = environmentBytes(insn);
   const base = memoryAddress(cpu, insn, bytes, true);
   cpu.probeLinear(base, bytes, true);
-  storeEnvironment(cpu, insn, new Area(cpu, base));
+  storeEnvironment(cpu, insn, new LinearArea(cpu, base));
   // All exceptions are masked afterwards.
   cpu.setCell32(CPU.FCW, cpu.cell32(CPU.FCW) | 0x3f);
   settleStatus(cpu);
@@ -175,14 +181,14 @@ const fnstenv: SystemOp = (cpu, insn) => {
 
 const fldenv: SystemOp = (cpu, insn) => {
   checkPending(cpu);
-  loadEnvironment(cpu, insn, new Area(cpu, memoryAddress(cpu, insn, environmentBytes(insn), false)));
+  loadEnvironment(cpu, insn, new LinearArea(cpu, memoryAddress(cpu, insn, environmentBytes(insn), false)));
 };
 
 const fnsave: SystemOp = (cpu, insn) => {
   const bytes = environmentBytes(insn);
   const base = memoryAddress(cpu, insn, bytes + 80, true);
   cpu.probeLinear(base, bytes + 80, true);
-  const area = new Area(cpu, base);
+  const area = new LinearArea(cpu, base);
   storeEnvironment(cpu, insn, area);
   for (let i = 0; i < 8; i++) {
     const at = stAddress(cpu, i);
@@ -195,7 +201,7 @@ const fnsave: SystemOp = (cpu, insn) => {
 const frstor: SystemOp = (cpu, insn) => {
   checkPending(cpu);
   const bytes = environmentBytes(insn);
-  const area = new Area(cpu, memoryAddress(cpu, insn, bytes + 80, false));
+  const area = new LinearArea(cpu, memoryAddress(cpu, insn, bytes + 80, false));
   const values = Array.from({ length: 8 }, (_, i) => ({
     significand: area.read(bytes + i * 10, 8),
     exponent: Number(area.read(bytes + i * 10 + 8, 2)),
@@ -215,13 +221,14 @@ function checkPending(cpu: Cpu): void {
 
 // ---- the area of FXSAVE and XSAVE ------------------------------------------------------------------------------------
 
-function storeLegacyX87(cpu: Cpu, insn: Insn, area: Area): void {
+/** `wide`: offsets of 64 bits, not selectors and offsets of 32. */
+export function storeLegacyX87(cpu: Cpu, wide: boolean, area: Area): void {
   area.write(0, 2, BigInt(cpu.cell32(CPU.FCW)));
   area.write(2, 2, BigInt(cpu.cell32(CPU.FSW)));
   // One bit a register, 1: not empty.
   area.write(4, 2, BigInt(~cpu.cell32(CPU.FTAG) & 0xff));
   area.write(6, 2, BigInt(cpu.cell32(CPU.FOP)));
-  if (insn.wide === 1) {
+  if (wide) {
     area.write(8, 8, cpu.cell64(CPU.FIP));
     area.write(16, 8, cpu.cell64(CPU.FDP));
   } else {
@@ -237,13 +244,13 @@ function storeLegacyX87(cpu: Cpu, insn: Insn, area: Area): void {
   }
 }
 
-function loadLegacyX87(cpu: Cpu, insn: Insn, area: Area): void {
+export function loadLegacyX87(cpu: Cpu, wide: boolean, area: Area): void {
   const control = Number(area.read(0, 2));
   const status = Number(area.read(2, 2));
   const tags = Number(area.read(4, 1));
   const opcode = Number(area.read(6, 2)) & 0x7ff;
-  const fip = area.read(8, insn.wide === 1 ? 8 : 4);
-  const fdp = area.read(16, insn.wide === 1 ? 8 : 4);
+  const fip = area.read(8, wide ? 8 : 4);
+  const fdp = area.read(16, wide ? 8 : 4);
   const registers = Array.from({ length: 8 }, (_, i) => ({
     significand: area.read(32 + i * 16, 8),
     exponent: Number(area.read(40 + i * 16, 2)),
@@ -289,16 +296,16 @@ function readMxcsr(cpu: Cpu, area: Area): number {
 }
 
 /** The operand's address, which must be a multiple of `alignment`. */
-function alignedArea(cpu: Cpu, insn: Insn, bytes: number, write: boolean, alignment: bigint): Area {
+function alignedArea(cpu: Cpu, insn: Insn, bytes: number, write: boolean, alignment: bigint): LinearArea {
   const base = memoryAddress(cpu, insn, bytes, write);
   if ((base & alignment - 1n) !== 0n) throw cpu.fault(VECTOR.GP, 0);
   if (write) cpu.probeLinear(base, bytes, true);
-  return new Area(cpu, base);
+  return new LinearArea(cpu, base);
 }
 
 const fxsave: SystemOp = (cpu, insn) => {
   const area = alignedArea(cpu, insn, 512, true, 16n);
-  storeLegacyX87(cpu, insn, area);
+  storeLegacyX87(cpu, insn.wide === 1, area);
   storeMxcsr(cpu, area);
   if ((cpu.cr4 & CR4.OSFXSR) !== 0) storeXmm(cpu, area);
 };
@@ -307,7 +314,7 @@ const fxrstor: SystemOp = (cpu, insn) => {
   const area = alignedArea(cpu, insn, 512, false, 16n);
   cpu.probeLinear(area.base, 512, false);
   const mxcsr = readMxcsr(cpu, area);
-  loadLegacyX87(cpu, insn, area);
+  loadLegacyX87(cpu, insn.wide === 1, area);
   if ((cpu.cr4 & CR4.OSFXSR) === 0) return;
   cpu.setCell32(CPU.MXCSR, mxcsr);
   loadXmm(cpu, area);
@@ -326,13 +333,62 @@ function requested(cpu: Cpu): bigint {
 }
 
 /** Components that are not in their initial state. */
-function inUse(cpu: Cpu): bigint {
+export function inUse(cpu: Cpu): bigint {
   let used = 0n;
   if (cpu.cell32(CPU.FCW) !== 0x37f || cpu.cell32(CPU.FSW) !== 0 || cpu.cell32(CPU.FTAG) !== 0xff) {
     used |= X87_BIT;
   }
-  for (let i = CPU.XMM >> 3; i < CPU.TEMP >> 3; i++) if (cpu.u64[i] !== 0n) return used | SSE_BIT;
+  for (let i = CPU.XMM >> 3; i < CPU.TEMP >> 3; i++) {
+    if (cpu.u64[i] !== 0n) {
+      used |= SSE_BIT;
+      break;
+    }
+  }
+  for (const { bit, offset, size } of cpu.foreign?.components ?? []) {
+    if (cpu.foreign!.image.subarray(offset, offset + size).some((byte) => byte !== 0)) used |= bit;
+  }
   return used;
+}
+
+/** Components that may be in XCR0. */
+function known(cpu: Cpu): bigint {
+  return (cpu.foreign?.components ?? []).reduce((bits, { bit }) => bits | bit, KNOWN);
+}
+
+/** The components of `layout` beyond SSE, and where each is in an area. [SDM] vol. 1, 13.4.3 */
+function* foreignPlaces(cpu: Cpu, layout: bigint, compact: boolean): Generator<[ForeignComponent, number]> {
+  let next = Number(HEADER) + 64;
+  for (const component of cpu.foreign?.components ?? []) {
+    if ((layout & component.bit) === 0n) continue;
+    if (component.aligned) next = Math.ceil(next / 64) * 64;
+    yield [component, compact ? next : component.offset];
+    next += component.size;
+  }
+}
+
+function storeForeign(cpu: Cpu, area: Area, written: bigint, layout: bigint, compact: boolean): void {
+  for (const [{ bit, offset, size }, place] of foreignPlaces(cpu, layout, compact)) {
+    if ((written & bit) === 0n) continue;
+    const { image } = cpu.foreign!;
+    for (let i = 0; i < size; i++) area.write(place + i, 1, BigInt(image[offset + i]!));
+  }
+}
+
+/** Loads what is present of the components wanted, and initialises the others. */
+function loadForeign(cpu: Cpu, area: Area, wanted: bigint, present: bigint, layout: bigint): void {
+  const compact = (layout & COMPACTED) !== 0n;
+  const all = compact ? layout : present;
+  const places = new Map(foreignPlaces(cpu, all, compact));
+  for (const component of cpu.foreign?.components ?? []) {
+    const { bit, offset, size } = component;
+    if ((wanted & bit) === 0n) continue;
+    const place = (present & bit) === 0n ? undefined : places.get(component);
+    const bytes = Array.from(
+      { length: size },
+      (_, i) => place === undefined ? 0 : Number(area.read(place + i, 1)),
+    );
+    cpu.foreign!.image.set(bytes, offset);
+  }
 }
 
 function save(compact: boolean, optimised: boolean): SystemOp {
@@ -342,9 +398,10 @@ function save(compact: boolean, optimised: boolean): SystemOp {
     const wanted = requested(cpu);
     const used = inUse(cpu);
     const written = compact || optimised ? wanted & used : wanted;
-    if ((written & X87_BIT) !== 0n) storeLegacyX87(cpu, insn, area);
+    if ((written & X87_BIT) !== 0n) storeLegacyX87(cpu, insn.wide === 1, area);
     if ((wanted & SSE_BIT) !== 0n) storeMxcsr(cpu, area);
     if ((written & SSE_BIT) !== 0n) storeXmm(cpu, area);
+    storeForeign(cpu, area, written, wanted, compact);
     if (compact) {
       area.write(HEADER, 8, wanted & used);
       area.write(HEADER + 8n, 8, COMPACTED | wanted);
@@ -373,12 +430,13 @@ const xrstor: SystemOp = (cpu, insn) => {
   const legacyMxcsr = (layout & COMPACTED) === 0n && (wanted & SSE_BIT) !== 0n;
   const mxcsr = legacyMxcsr || (wanted & present & SSE_BIT) !== 0n ? readMxcsr(cpu, area) : MXCSR_RESET;
   if ((wanted & X87_BIT) !== 0n) {
-    if ((present & X87_BIT) !== 0n) loadLegacyX87(cpu, insn, area);
+    if ((present & X87_BIT) !== 0n) loadLegacyX87(cpu, insn.wide === 1, area);
     else {
       initFpu(cpu);
       cpu.u8.fill(0, CPU.X87, CPU.X87 + 128);
     }
   }
+  loadForeign(cpu, area, wanted, present, layout);
   if ((wanted & SSE_BIT) === 0n) return;
   cpu.setCell32(CPU.MXCSR, mxcsr);
   if ((present & SSE_BIT) !== 0n) loadXmm(cpu, area);
@@ -398,7 +456,7 @@ const xgetbv: SystemOp = (cpu) => {
 const xsetbv: SystemOp = (cpu) => {
   if ((cpu.cr4 & CR4.OSXSAVE) === 0) throw cpu.fault(VECTOR.UD);
   const value = getGpr(cpu, GPR.RDX, 4) << 32n | getGpr(cpu, GPR.RAX, 4);
-  const good = getGpr(cpu, GPR.RCX, 4) === 0n && (value & X87_BIT) !== 0n && (value & ~KNOWN) === 0n;
+  const good = getGpr(cpu, GPR.RCX, 4) === 0n && (value & X87_BIT) !== 0n && (value & ~known(cpu)) === 0n;
   if (!good) throw cpu.fault(VECTOR.GP, 0);
   cpu.setCell64(CPU.XCR0, value);
 };
