@@ -42,6 +42,8 @@ export interface InterpreterImports {
   system(p: number): void;
   /** Segment checks of the record's memory operand; the offset is at SCRATCH, and the linear address put there. */
   segment(p: number): void;
+  /** `(p, bytes, write)`: checks the offset in the stack segment at SCRATCH, and puts the linear address there. */
+  stack(p: number, bytes: number, write: number): void;
   /** The record of the block at CPU.RIP, 0 to end the run. */
   enter(): number;
   link(p: number): void;
@@ -76,6 +78,7 @@ export function buildInterpreter(
     fault: module.importFunc("env", "fault", ["i32", "i32", "i32"], []),
     system: module.importFunc("env", "system", ["i32"], []),
     segment: module.importFunc("env", "segment", ["i32"], []),
+    stack: module.importFunc("env", "stack", ["i32", "i32", "i32"], []),
     enter: module.importFunc("env", "enter", [], ["i32"]),
     link: module.importFunc("env", "link", ["i32"], []),
   };
@@ -96,6 +99,7 @@ export function buildInterpreter(
     state,
     ram,
     address: addressFunction(module, state, imports.segment),
+    stack: stackFunction(module, state, imports.stack),
     slowLoad: [0, 1, 2, 3].map((n) => slow(SLOW.LOAD, n)),
     slowLoadForWrite: [0, 1, 2, 3].map((n) => slow(SLOW.LOAD_FOR_WRITE, n)),
     slowStore: [0, 1, 2, 3].map((n) => slow(SLOW.STORE, n)),
@@ -165,15 +169,37 @@ function addressFunction(
     const attr = f.let(state.load32(seg.shl(2), CPU.SEG_ATTR));
     const limit = state.load32(seg.shl(2), CPU.SEG_LIMIT).toI64U();
     const last = offset.value.add(state.load8(p, RECORD.SPAN).toI64U());
-    // Writable data that grows up, usable.
-    const plain = attr.and(ATTR.UNUSABLE | ATTR.CODE_OR_DATA | ATTR.PRESENT | 0xe).eq(
-      ATTR.CODE_OR_DATA | ATTR.PRESENT | 2,
-    );
-    f.if(plain.and(last.leU(limit.add(1n))).and(last.gtU(offset.value)), () => {
+    f.if(growsUp(attr).and(last.leU(limit.add(1n))).and(last.gtU(offset.value)), () => {
       f.return(offset.value.add(state.load64(seg.shl(3), CPU.SEG_BASE)).and(0xffffffffn));
     });
     f.put(state.store64(i32(0), offset.value, CPU.SCRATCH));
     f.run(segment, p);
+    f.return(state.load64(i32(0), CPU.SCRATCH));
+  });
+}
+
+/** Writable data that grows up, usable. */
+function growsUp(attr: I32): I32 {
+  const bits = ATTR.UNUSABLE | ATTR.CODE_OR_DATA | ATTR.PRESENT | 0xe;
+  return attr.and(bits).eq(ATTR.CODE_OR_DATA | ATTR.PRESENT | 2);
+}
+
+/** `(p, offset, bytes, write) -> i64`: linear addresses in a stack segment. */
+function stackFunction(module: WasmModule, state: SemModule["state"], stack: FunctionRef): FunctionRef {
+  return module.func({
+    name: "stack",
+    params: ["i32", "i64", "i32", "i32"],
+    results: ["i64"],
+  }, (f, [p, offset, bytes, write]) => {
+    const [from, size] = [offset as I64, bytes as I32];
+    const at = (cells: number, width: number) => cells + SEGMENT.SS * width;
+    const attr = f.let(state.load32(i32(0), at(CPU.SEG_ATTR, 4)));
+    const limit = state.load32(i32(0), at(CPU.SEG_LIMIT, 4)).toI64U();
+    f.if(growsUp(attr).and(from.add(size.toI64U()).leU(limit.add(1n))), () => {
+      f.return(from.add(state.load64(i32(0), at(CPU.SEG_BASE, 8))).and(0xffffffffn));
+    });
+    f.put(state.store64(i32(0), from, CPU.SCRATCH));
+    f.run(stack, p!, size, write!);
     f.return(state.load64(i32(0), CPU.SCRATCH));
   });
 }

@@ -3,16 +3,16 @@
  * @module
  */
 
-import { Cpu, GuestFault, RUN_EXIT, type SystemOps } from "../../x86/cpu.ts";
+import { Cpu, GuestFault, RUN_EXIT, SEGMENT, type SystemOps } from "../../x86/cpu.ts";
 import { decode, OK } from "../../x86/decode.ts";
 import { CPU, MODE, PLACE, RECORD, RECORD_FLAG } from "../../x86/exec/cpu_memory.ts";
 import { VECTOR } from "../../x86/exec/sem.ts";
-import { traitsOf } from "../../x86/insn.ts";
+import { classOf, memoryOperand, traitsOf } from "../../x86/insn.ts";
 import { TRAIT } from "../../x86/isa.ts";
 import { deliver, raise } from "../../x86/interrupt.ts";
 import { linearOf } from "../../x86/operands.ts";
 import { ACCESS_KIND } from "../../x86/paging.ts";
-import { CR4, RFLAGS } from "../../x86/state.ts";
+import { CR4, GPR, RFLAGS } from "../../x86/state.ts";
 import type { World } from "../../x86/world.ts";
 import { Blocks } from "./blocks.ts";
 import { SLOW } from "./interp.ts";
@@ -24,6 +24,8 @@ const WASM_PAGE = 65536;
 const BITS = [16, 32, 64] as const;
 const PAGE = 4096;
 
+/** Instructions that push and pop. */
+const STACK_CLASSES: ReadonlySet<string> = new Set(["stack", "call", "ret"]);
 /** DR6.BS: a single step. [SDM] vol. 3B, 18.2.3 */
 const DR6_BS = 1n << 14n;
 
@@ -70,6 +72,11 @@ export class SoftProcessor {
         },
         system: (p: number) => this.#system(p),
         segment: (p: number) => this.#segment(p),
+        stack: (p: number, bytes: number, write: number) => {
+          this.#at = p;
+          const offset = this.cpu.cell64(CPU.SCRATCH);
+          this.cpu.setCell64(CPU.SCRATCH, linearOf(this.cpu, SEGMENT.SS, offset, bytes, write !== 0));
+        },
         enter: () => {
           this.#at = 0;
           return this.blocks.enter();
@@ -206,6 +213,8 @@ export class SoftProcessor {
     const scratch = CPU.SCRATCH >> 3;
     const linear = cpu.u64[scratch]!;
     const inPage = Number(linear & 0xfffn);
+    const top = cpu.u32[(CPU.SCRATCH >> 2) + 1]! >>> 15;
+    if (top !== 0 && top !== 0x1ffff) throw cpu.fault(this.#isOnStack(p, linear) ? VECTOR.SS : VECTOR.GP, 0);
     if (inPage + bytes > PAGE) {
       if (kind === SLOW.STORE) return cpu.writeLinear(linear, bytes, cpu.u64[scratch + 1]!);
       if (kind === SLOW.LOAD_FOR_WRITE) cpu.probeLinear(linear, bytes, true);
@@ -218,6 +227,16 @@ export class SoftProcessor {
     }
     if (kind === SLOW.STORE) cpu.paging.writePhysical(physical, bytes, cpu.u64[scratch + 1]!);
     else cpu.u64[scratch] = cpu.paging.readPhysical(physical, bytes);
+  }
+
+  /** Whether a 64-bit access goes by the stack segment: a push or pop, or an operand based on rSP or rBP. */
+  #isOnStack(p: number, linear: bigint): boolean {
+    const { cpu } = this;
+    cpu.rip = this.#ownRip(p);
+    this.#decodeHere();
+    const distance = BigInt.asIntN(64, linear - cpu.gpr[GPR.RSP]!);
+    if (STACK_CLASSES.has(classOf(cpu.insn)) && distance >= -16n && distance <= 16n) return true;
+    return memoryOperand(cpu.insn) >= 0 && cpu.insn.segment === SEGMENT.SS;
   }
 
   /** 1, 2, 4 or 8 bytes of RAM to where the answer goes. */

@@ -9,7 +9,9 @@ import { FLAG_OPS } from "../../x86/exec/flag_ops.ts";
 import { FPU_STATE } from "../../x86/exec/fpu_state.ts";
 import { PORT_IO } from "../../x86/exec/portio.ts";
 import { SEGMENT_OPS } from "../../x86/exec/segment.ts";
+import { SSE_EXACT } from "../../x86/exec/sse_exact.ts";
 import { SSE_RARE } from "../../x86/exec/sse_rare.ts";
+import { STRING_CHECKED } from "../../x86/exec/string_checked.ts";
 import { SYSTEM } from "../../x86/exec/system.ts";
 
 /** By key. */
@@ -21,4 +23,6 @@ export const SYSTEM_OPS: SystemOps = {
   ...FLAG_OPS,
   ...FPU_STATE,
   ...SSE_RARE,
+  ...SSE_EXACT,
+  ...STRING_CHECKED,
 };

@@ -11,16 +11,18 @@ import { CPU, RECORD, RECORD_FLAG } from "./cpu_memory.ts";
 import {
   type Form,
   type I32,
+  i32,
   type I64,
   KIND,
   Sem,
   type Semantic,
   type Semantics,
   type SemModule,
+  VECTOR,
 } from "./sem.ts";
 import { GPR } from "../state.ts";
 
-const SS = 2;
+const CS = 1;
 
 /** What a frame of handlers gives to branches beside what all semantics have. */
 export interface BranchFrame {
@@ -50,12 +52,25 @@ function goTo(s: Sem, frame: BranchFrame, rip: I64): void {
   frame.leave();
 }
 
-/** Goes to the target in the record. */
-function goDirect(s: Sem, frame: BranchFrame): void {
+/** The target in the record. */
+function directTarget(s: Sem): I64 {
+  const relative = s.m.state.load("i64.load32_s", s.p, RECORD.DISP) as I64;
+  return s.f.let(cutRip(s, s.cell64(CPU.RIP_BASE).add(relative)));
+}
+
+/** #GP(0) at the branch for a target beyond the code segment's limit, or that is not canonical. Before anything changes. */
+function checkTarget(s: Sem, rip: I64, direct = false): void {
+  if (s.form.osize !== 8) {
+    return s.faultIf(rip.gtU(s.cell32(CPU.SEG_LIMIT + CS * 4).toI64U()), VECTOR.GP, 0);
+  }
+  // A direct one moves by 2 GiB at most, and faults where it arrives.
+  if (!direct) s.faultIf(rip.shl(16n).shrS(16n).ne(rip), VECTOR.GP, 0);
+}
+
+/** Goes to the target in the record, which is checked. */
+function goDirect(s: Sem, frame: BranchFrame, rip: I64): void {
   const { f } = s;
   const { state } = s.m;
-  const target = cutRip(s, s.cell64(CPU.RIP_BASE).add(state.load("i64.load32_s", s.p, RECORD.DISP) as I64));
-  const rip = f.let(target);
   retire(s);
   const link = f.let(state.load32(s.p, RECORD.LINK));
   f.if(link, () => frame.follow(link, rip));
@@ -67,17 +82,17 @@ function goDirect(s: Sem, frame: BranchFrame): void {
   frame.leave();
 }
 
-/** The stack's linear address of a stack pointer that is cut already; TypeScript where limits matter. */
-export function stackAddress(s: Sem, pointer: I64): I64 {
+/** The linear address of `bytes` bytes at a stack pointer that is cut already. May fault. Bound. */
+export function stackAddress(s: Sem, pointer: I64, bytes: number, write: boolean): I64 {
   if (s.form.stack === 8) return pointer;
-  return s.cut(pointer.add(s.cell64(CPU.SEG_BASE + SS * 8)), 4);
+  return s.f.let(s.f.call(s.m.stack, s.p, pointer, i32(bytes), i32(Number(write))) as I64);
 }
 
 function pushReturn(s: Sem): I64 {
   const { f } = s;
   const { osize, stack } = s.form;
   const pointer = f.let(s.cut(s.gpr(GPR.RSP).sub(BigInt(osize)), stack));
-  const linear = f.let(stackAddress(s, pointer));
+  const linear = stackAddress(s, pointer, osize, true);
   s.store(osize, linear, cutRip(s, s.nextRip()));
   return pointer;
 }
@@ -100,13 +115,24 @@ function frameOf(s: Sem): BranchFrame {
 const jmp: Semantic = {
   uses: ["osize"],
   hot: true,
-  emit: (s) => s.kind(0) === KIND.OTHER ? goDirect(s, frameOf(s)) : goTo(s, frameOf(s), s.read(0)),
+  emit: (s) => {
+    const direct = s.kind(0) === KIND.OTHER;
+    const target = direct ? directTarget(s) : s.read(0);
+    checkTarget(s, target, direct);
+    if (direct) goDirect(s, frameOf(s), target);
+    else goTo(s, frameOf(s), target);
+  },
 };
 
 const jcc: Semantic = {
   uses: ["osize", "cond"],
   hot: true,
-  emit: (s) => s.f.if(s.condition(s.form.cond), () => goDirect(s, frameOf(s))),
+  emit: (s) =>
+    s.f.if(s.condition(s.form.cond), () => {
+      const target = directTarget(s);
+      checkTarget(s, target, true);
+      goDirect(s, frameOf(s), target);
+    }),
 };
 
 const call: Semantic = {
@@ -114,10 +140,11 @@ const call: Semantic = {
   hot: true,
   emit: (s) => {
     const direct = s.kind(0) === KIND.OTHER;
-    const target = direct ? undefined : s.read(0);
+    const target = direct ? directTarget(s) : s.read(0);
+    checkTarget(s, target, direct);
     const pointer = pushReturn(s);
     s.setGpr(GPR.RSP, s.form.stack, pointer);
-    if (target === undefined) goDirect(s, frameOf(s));
+    if (direct) goDirect(s, frameOf(s), target);
     else goTo(s, frameOf(s), target);
   },
 };
@@ -129,7 +156,8 @@ const ret: Semantic = {
     const { f } = s;
     const { osize, stack } = s.form;
     const pointer = f.let(s.cut(s.gpr(GPR.RSP), stack));
-    const target = s.load(osize, f.let(stackAddress(s, pointer)));
+    const target = s.load(osize, stackAddress(s, pointer, osize, false));
+    checkTarget(s, target);
     let next = pointer.add(BigInt(osize));
     if (s.kind(0) === KIND.IMM) next = next.add(s.read(0, 2));
     s.setGpr(GPR.RSP, stack, s.cut(next, stack));
@@ -145,8 +173,11 @@ function counted(taken: (s: Sem, count: I64) => I32, decrement: boolean): Semant
       const { f } = s;
       const { asize } = s.form;
       const count = f.let(s.cut(decrement ? s.gpr(GPR.RCX).sub(1n) : s.gpr(GPR.RCX), asize));
+      const goes = f.let(taken(s, count));
+      const target = directTarget(s);
+      f.if(goes, () => checkTarget(s, target, true));
       if (decrement) s.setGpr(GPR.RCX, asize, count);
-      f.if(taken(s, count), () => goDirect(s, frameOf(s)));
+      f.if(goes, () => goDirect(s, frameOf(s), target));
     },
   };
 }

@@ -99,7 +99,7 @@ export function segmented(s: Sem, offset: I64, code: number): I64 {
   );
 }
 
-/** The accumulator with the destination: ZF says whether they were the same. The destination is written always. */
+/** The accumulator with the destination: ZF says whether they were the same. Memory is written always. */
 const cmpxchg: Semantic = {
   hot: true,
   emit: (s) => {
@@ -107,11 +107,18 @@ const cmpxchg: Semantic = {
     const width = s.width(0);
     const accumulator = s.gpr(GPR.RAX, width);
     const source = s.read(1);
-    s.update(0, (old) => select(old.eq(accumulator), source, old), (_r, old) => {
+    const done = (old: I64) => {
       const difference = f.let(accumulator.sub(old));
       s.setFlagsByCarries(width, difference, subCarries(accumulator, old, difference));
       f.if(old.ne(accumulator), () => s.setGpr(GPR.RAX, width, old));
-    });
+    };
+    if (s.isMemory(0)) {
+      return s.update(0, (old) => select(old.eq(accumulator), source, old), (_r, old) => done(old));
+    }
+    // A register that differs is left alone, its high half too.
+    const old = s.read(0);
+    f.if(old.eq(accumulator), () => s.write(0, source));
+    done(old);
   },
 };
 

@@ -6,14 +6,13 @@
  */
 
 import { type Cpu, SEGMENT, type SystemOp, type SystemOps } from "../cpu.ts";
-import { type Insn, isRepeated, OPERAND, operandKind } from "../insn.ts";
-import { getGpr, linearOf, readOperand, setGpr, writeOperand } from "../operands.ts";
+import { type Insn, OPERAND, operandKind } from "../insn.ts";
+import { getGpr, linearOf, readOperand, writeOperand } from "../operands.ts";
 import { GPR, RFLAGS } from "../state.ts";
 import { CPU } from "./cpu_memory.ts";
 import { VECTOR } from "./sem.ts";
+import { advance, repeatUnits } from "./string_checked.ts";
 
-/** Units of a repeated instruction done before events are looked at. */
-const TURN = 1024;
 /** Where a 32-bit or 64-bit TSS has the offset of the permission map. */
 const TSS_MAP_BASE = 0x66n;
 const TSS_LEAST = 0x67;
@@ -72,23 +71,10 @@ function strings(
   return (cpu, insn) => {
     const width = unitWidth(insn, (insn.opcode & 1) === 0);
     checkPort(cpu, Number(getGpr(cpu, GPR.RDX, 2)), width);
-    const { addressSize } = insn;
-    const down = (cpu.cell32(CPU.EFLAGS) & RFLAGS.DF) !== 0;
-    const step = BigInt(down ? -width : width);
-    const repeated = isRepeated(insn);
-    for (let turn = 0;; turn++) {
-      if (repeated && getGpr(cpu, GPR.RCX, addressSize) === 0n) return;
-      if (turn === TURN) {
-        cpu.nextRip = cpu.rip;
-        return;
-      }
-      const offset = getGpr(cpu, register, addressSize);
-      unit(cpu, insn, width, offset);
-      setGpr(cpu, register, addressSize, BigInt.asUintN(addressSize * 8, offset + step));
-      if (!repeated) return;
-      const left = getGpr(cpu, GPR.RCX, addressSize) - 1n;
-      setGpr(cpu, GPR.RCX, addressSize, left);
-    }
+    repeatUnits(cpu, insn, () => {
+      unit(cpu, insn, width, getGpr(cpu, register, insn.addressSize));
+      advance(cpu, insn, register, width);
+    });
   };
 }
 

@@ -119,6 +119,8 @@ export interface SemModule {
   readonly ram: MemoryRef;
   /** `(p i32, write i32) -> i64`: the linear address of the record's memory operand where it is not PLAIN. */
   readonly address: FunctionRef;
+  /** `(p i32, offset i64, bytes i32, write i32) -> i64`: the linear address of an offset in the stack segment. May fault. */
+  readonly stack: FunctionRef;
   /**
    * Slow accesses: `(p i32, linear i64) -> i64` and `(p i32, linear i64, value i64)`, by log2 of the bytes (0 to 3); they do
    * the whole access or fault. `loadForWrite` faults where a write would.

@@ -1,17 +1,31 @@
 /**
  * Floating-point arithmetic, comparison and conversion of SSE registers.
  *
- * Results are those of the default MXCSR, with its rounding control obeyed by conversions and ROUNDxx.
- * Deviates: exception flags of MXCSR are not set, flush-to-zero and denormals-are-zero not obeyed, arithmetic rounds to nearest
- * always, unmasked exceptions are not raised.
+ * What is emitted serves the common case, by the host's arithmetic; sse_guard.ts says what that is, and sse_exact.ts does the
+ * rest.
  *
  * Sources: [SDM] Intel SDM vol. 2, ADDPD to XORPS; vol. 1, 11.5 (exceptions), appendix E.
  * @module
  */
 
-import { F32, f32, F64, f64, op, op32, op64, select, shuffle, type Value } from "../emit_value.ts";
-import { CPU } from "./cpu_memory.ts";
+import { F32, f32, F64, f64, op, op32, op64, select, shuffle } from "../emit_value.ts";
 import { type Sem, type Semantic, type Semantics } from "./sem.ts";
+import {
+  asVector,
+  guardCompared,
+  guardProduct,
+  guardQuotient,
+  guardRoot,
+  guardSum,
+  isZero,
+  keepLanes,
+  refuse,
+  refuseInexact,
+  refuseScalar,
+  requirePlain,
+  type Shape,
+  unusual,
+} from "./sse_guard.ts";
 import { chosenDwords } from "./sse_integer.ts";
 import {
   type I32,
@@ -30,42 +44,63 @@ import {
   writeVector,
 } from "./sse_operands.ts";
 
-type Shape = "f32x4" | "f64x2";
 const widthOf = (shape: Shape) => shape === "f32x4" ? 4 : 8;
 
 type Compute = (shape: Shape, a: V128, b: V128) => V128;
+/** Sends away what the host's arithmetic cannot stand for. */
+type Guard = (
+  s: Sem,
+  shape: Shape,
+  parts: { a: V128; b: V128; result: V128; scalar: boolean },
+) => void;
 
-function packed(shape: Shape, compute: Compute): Semantic {
+function packed(shape: Shape, compute: Compute, guard?: Guard): Semantic {
   return {
     emit: (s) => {
+      if (guard !== undefined) requirePlain(s);
       const b = readVector(s, 1);
       const a = s.readXmm(0);
-      s.writeXmm(0, compute(shape, a, b));
+      const result = s.f.let(compute(shape, a, b));
+      guard?.(s, shape, { a, b, result, scalar: false });
+      s.writeXmm(0, result);
     },
   };
 }
 
 /** The lowest lane only. */
-function lowest(shape: Shape, compute: Compute): Semantic {
+function lowest(shape: Shape, compute: Compute, guard?: Guard): Semantic {
   const width = widthOf(shape);
   return {
     emit: (s) => {
+      if (guard !== undefined) requirePlain(s);
       const b = s.f.let(low64(s.readXmmLow(1, width)));
       const a = s.readXmm(0);
       const result = s.f.let(compute(shape, a, b));
+      guard?.(s, shape, { a, b, result, scalar: true });
       s.writeXmmLow(0, width, s.f.let(lane64(result, 0)));
     },
   };
 }
 
-function four(name: string, compute: Compute): Semantics {
+/** PS, PD, SS and SD. */
+function four(name: string, compute: Compute, guard: Guard): Semantics {
   return {
-    [`${name}ps`]: packed("f32x4", compute),
-    [`${name}pd`]: packed("f64x2", compute),
-    [`${name}ss`]: lowest("f32x4", compute),
-    [`${name}sd`]: lowest("f64x2", compute),
+    [`${name}ps`]: packed("f32x4", compute, guard),
+    [`${name}pd`]: packed("f64x2", compute, guard),
+    [`${name}ss`]: lowest("f32x4", compute, guard),
+    [`${name}sd`]: lowest("f64x2", compute, guard),
   };
 }
+
+const sum: Guard = (s, shape, { a, b, result, scalar }) => guardSum(s, shape, { a, b, sum: result, scalar });
+const difference: Guard = (s, shape, { a, b, result, scalar }) =>
+  guardSum(s, shape, { a, b: s.f.let(vec(`${shape}.neg`, b)), sum: result, scalar });
+const product: Guard = (s, shape, { a, b, result, scalar }) =>
+  guardProduct(s, shape, { a, b, product: result, scalar });
+const quotient: Guard = (s, shape, { a, b, result, scalar }) =>
+  guardQuotient(s, shape, { a, b, quotient: result, scalar });
+const root: Guard = (s, shape, { b, result, scalar }) => guardRoot(s, shape, { b, root: result, scalar });
+const compared: Guard = (s, shape, { a, b, scalar }) => guardCompared(s, shape, [a, b], scalar);
 
 const arithmetic = (name: string): Compute => (shape, a, b) => vec(`${shape}.${name}`, a, b);
 
@@ -87,8 +122,10 @@ function compare(shape: Shape, scalar: boolean): Semantic {
   return {
     emit: (s) => {
       const width = widthOf(shape);
+      requirePlain(s);
       const b = scalar ? s.f.let(low64(s.readXmmLow(1, width))) : readVector(s, 1);
       const a = s.readXmm(0);
+      guardCompared(s, shape, [a, b], scalar);
       const result = s.f.let(comparison(shape, a, b, immediate(s)));
       if (scalar) s.writeXmmLow(0, width, s.f.let(lane64(result, 0)));
       else s.writeXmm(0, result);
@@ -114,9 +151,11 @@ function order(width: number): Semantic {
   return {
     emit: (s) => {
       const { f } = s;
+      requirePlain(s);
       const b = f.let(scalar(s.readXmmLow(1, width), width) as F64);
       const a = f.let(scalar(s.readXmmLow(0, width), width) as F64);
       const type = width === 4 ? "f32" : "f64";
+      guardCompared(s, width === 4 ? "f32x4" : "f64x2", [asVector(a), asVector(b)], true);
       const unordered = f.let(op32(`${type}.ne`, a, a).or(op32(`${type}.ne`, b, b)));
       const none = i32(0);
       s.setAll({
@@ -132,14 +171,6 @@ function order(width: number): Semantic {
 }
 
 /** Rounds to an integral value: 0 nearest, 1 down, 2 up, 3 towards zero. */
-function roundValue(name: string, value: Value, mode: I32): Value {
-  const by = (which: string) => op(`${name}.${which}`, [value]);
-  const chosen = [by("nearest"), by("floor"), by("ceil"), by("trunc")];
-  const pick = (n: number): Value =>
-    n === 3 ? chosen[3]! : select(mode.eq(n), chosen[n]! as never, pick(n + 1) as never);
-  return pick(0);
-}
-
 function roundVector(s: Sem, shape: Shape, value: V128, mode: I32): V128 {
   const result = s.f.local("v128");
   const { f } = s;
@@ -148,11 +179,6 @@ function roundVector(s: Sem, shape: Shape, value: V128, mode: I32): V128 {
     f.if(mode.eq(i + 1), () => f.set(result, vec(`${shape}.${which}`, value)));
   });
   return result.value;
-}
-
-/** MXCSR.RC. */
-function roundingControl(s: Sem): I32 {
-  return s.f.let(s.cell32(CPU.MXCSR).shrU(13).and(3));
 }
 
 /** To a signed integer of 4 or 8 bytes; what does not fit is the indefinite integer. */
@@ -173,13 +199,23 @@ function toInteger(s: Sem, value: F32 | F64, bytes: number): I64 {
   return f.let(select(fits, converted, i64(bytes === 4 ? 0x80000000n : 1n << 63n)));
 }
 
+/** The indefinite integer says that something was wrong, or that it is the most negative number; sse_exact.ts tells. */
 function scalarToInteger(width: number, truncate: boolean): Semantic {
   return {
     emit: (s) => {
-      const value = s.f.let(scalar(s.readXmmLow(1, width), width) as F64);
+      const { f } = s;
+      requirePlain(s);
+      const value = f.let(scalar(s.readXmmLow(1, width), width) as F64);
       const type = width === 4 ? "f32" : "f64";
-      const rounded = truncate ? value : roundValue(type, value, roundingControl(s));
-      s.write(0, toInteger(s, rounded as F64, s.width(0)));
+      const bytes = s.width(0);
+      const rounded = truncate ? value : op(`${type}.nearest`, [value]);
+      const result = toInteger(s, rounded as F64, bytes);
+      f.if(result.eq(bytes === 4 ? 0x80000000n : 1n << 63n), () => s.system());
+      refuseScalar(s, () => {
+        const back = op(`${type}.convert_i${bytes * 8}_s`, [bytes === 4 ? result.toI32() : result]);
+        return op32(`${type}.ne`, back, value);
+      });
+      s.write(0, result);
     },
   };
 }
@@ -187,45 +223,102 @@ function scalarToInteger(width: number, truncate: boolean): Semantic {
 function integerToScalar(width: number): Semantic {
   return {
     emit: (s) => {
+      const { f } = s;
       const from = s.width(1);
+      const isExact = width === 8 && from === 4;
+      if (!isExact) requirePlain(s);
       const source = s.read(1);
       const type = width === 4 ? "f32" : "f64";
       const value = from === 4
         ? op(`${type}.convert_i32_s`, [source.toI32()])
         : op(`${type}.convert_i64_s`, [source]);
-      s.writeXmmLow(0, width, s.f.let(bitsOf(value as F64)));
+      if (!isExact) {
+        // All magnitudes up to this one have a number.
+        const limit = 1n << (width === 4 ? 24n : 53n);
+        const signed = f.let(from === 4 ? source.extend32S() : source);
+        refuseScalar(s, () => signed.add(limit).gtU(2n * limit));
+      }
+      s.writeXmmLow(0, width, f.let(bitsOf(value as F64)));
     },
   };
 }
 
-/** Four singles to integers; what does not fit is 80000000h. */
+/** Four singles to integers. */
 function singlesToIntegers(s: Sem, value: V128, truncate: boolean): V128 {
   const { f } = s;
-  const whole = truncate ? value : roundVector(s, "f32x4", value, roundingControl(s));
-  const rounded = f.let(whole);
+  const rounded = f.let(truncate ? value : vec("f32x4.nearest", value));
   const limit = vec("f32x4.splat", f32(2 ** 31));
-  const converted = vec("i32x4.trunc_sat_f32x4_s", rounded);
-  const wrong = vec("v128.or", vec("f32x4.ge", rounded, limit), vec("f32x4.ne", rounded, rounded));
-  return f.let(vec("v128.bitselect", words32(0x80000000), converted, wrong));
+  const converted = f.let(vec("i32x4.trunc_sat_f32x4_s", rounded));
+  refuse(
+    s,
+    vec("v128.or", vec("f32x4.ge", vec("f32x4.abs", rounded), limit), vec("f32x4.ne", rounded, rounded)),
+  );
+  refuseInexact(s, () => vec("f32x4.ne", vec("f32x4.convert_i32x4_s", converted), value));
+  return converted;
 }
 
 /** Two doubles to integers in the low half. */
 function doublesToIntegers(s: Sem, value: V128, truncate: boolean): V128 {
   const { f } = s;
-  const rounded = f.let(truncate ? value : roundVector(s, "f64x2", value, roundingControl(s)));
-  const lanes = [0, 1].map((n) => toInteger(s, op("f64x2.extract_lane", [rounded], n) as F64, 4));
-  return f.let(low64(lanes[0]!.or(lanes[1]!.shl(32n))));
+  const rounded = f.let(truncate ? value : vec("f64x2.nearest", value));
+  const limit = vec("f64x2.splat", f64(2 ** 31));
+  const converted = f.let(vec("i32x4.trunc_sat_f64x2_s_zero", rounded));
+  refuse(
+    s,
+    vec("v128.or", vec("f64x2.ge", vec("f64x2.abs", rounded), limit), vec("f64x2.ne", rounded, rounded)),
+  );
+  refuseInexact(s, () => vec("f64x2.ne", vec("f64x2.convert_low_i32x4_s", converted), value));
+  return converted;
 }
 
-function convert(compute: (s: Sem, value: V128) => V128): Semantic {
-  return { emit: (s) => writeVector(s, 0, s.f.let(compute(s, readVector(s, 1)))) };
+function convert(compute: (s: Sem, value: V128) => V128, guarded = true): Semantic {
+  return {
+    emit: (s) => {
+      if (guarded) requirePlain(s);
+      writeVector(s, 0, s.f.let(compute(s, readVector(s, 1))));
+    },
+  };
+}
+
+/** Two singles from an operand whose other lanes do not count. */
+function lowSingles(s: Sem, value: V128): V128 {
+  return s.f.let(vec("v128.and", value, words32(0xffffffff, 0xffffffff, 0, 0)));
+}
+
+/** Integers beyond 2^24 may have no single. */
+function integersToSingles(s: Sem, value: V128): V128 {
+  refuseInexact(s, () => vec("i32x4.gt_u", vec("i32x4.abs", value), words32(1 << 24)));
+  return vec("f32x4.convert_i32x4_s", value);
+}
+
+function singlesToDoubles(s: Sem, value: V128): V128 {
+  refuse(s, unusual(s, "f32x4", lowSingles(s, value)));
+  return vec("f64x2.promote_low_f32x4", value);
+}
+
+function doublesToSingles(s: Sem, value: V128, scalar = false): V128 {
+  const { f } = s;
+  const result = f.let(vec("f32x4.demote_f64x2_zero", value));
+  const back = f.let(vec("f64x2.promote_low_f32x4", result));
+  const vanished = vec("v128.andnot", isZero("f64x2", back), isZero("f64x2", value));
+  refuse(s, keepLanes("f64x2", scalar, vec("v128.or", unusual(s, "f64x2", value), vanished)));
+  const low = vec(
+    "v128.and",
+    unusual(s, "f32x4", result),
+    words32(0xffffffff, scalar ? 0 : 0xffffffff, 0, 0),
+  );
+  refuse(s, low);
+  refuseInexact(s, () => keepLanes("f64x2", scalar, vec("f64x2.ne", back, value)));
+  return result;
 }
 
 const cvtpi2ps: Semantic = {
   emit: (s) => {
+    requirePlain(s);
     const value = readVector(s, 1);
-    mmxEnter(s);
-    s.writeXmmLow(0, 8, s.f.let(lane64(vec("f32x4.convert_i32x4_s", value), 0)));
+    const result = s.f.let(integersToSingles(s, value));
+    if (!s.isMemory(1)) mmxEnter(s);
+    s.writeXmmLow(0, 8, s.f.let(lane64(result, 0)));
   },
 };
 
@@ -239,29 +332,38 @@ const cvtpi2pd: Semantic = {
 
 const cvtss2sd: Semantic = {
   emit: (s) => {
-    const value = scalar(s.readXmmLow(1, 4), 4);
-    s.writeXmmLow(0, 8, s.f.let(bitsOf(op("f64.promote_f32", [value]) as F64)));
+    requirePlain(s);
+    const value = s.f.let(low64(s.readXmmLow(1, 4)));
+    s.writeXmmLow(0, 8, s.f.let(lane64(singlesToDoubles(s, value), 0)));
   },
 };
 
 const cvtsd2ss: Semantic = {
   emit: (s) => {
-    const value = scalar(s.readXmmLow(1, 8), 8);
-    s.writeXmmLow(0, 4, s.f.let(bitsOf(op("f32.demote_f64", [value]) as F32)));
+    requirePlain(s);
+    const value = s.f.let(low64(s.readXmmLow(1, 8)));
+    s.writeXmmLow(0, 4, s.f.let(lane64(doublesToSingles(s, value, true), 0)));
   },
 };
 
-/** The immediate's rounding, or MXCSR's. */
-function chosenMode(s: Sem): I32 {
+/** By the immediate's rounding; MXCSR's is to nearest here. */
+function rounded(s: Sem, shape: Shape, value: V128, scalar: boolean): V128 {
+  const { f } = s;
   const imm = immediate(s);
-  return s.f.let(select(imm.and(4), roundingControl(s), imm.and(3)));
+  const result = f.let(roundVector(s, shape, value, f.let(select(imm.and(4), i32(0), imm.and(3)))));
+  refuse(s, keepLanes(shape, scalar, unusual(s, shape, value)));
+  refuseInexact(s, () => {
+    const loud = splat64(i64(0n).sub(imm.and(8).eqz().toI64U()));
+    return keepLanes(shape, scalar, vec("v128.and", vec(`${shape}.ne`, result, value), loud));
+  });
+  return result;
 }
 
 function roundPacked(shape: Shape): Semantic {
   return {
     emit: (s) => {
-      const value = readVector(s, 1);
-      s.writeXmm(0, roundVector(s, shape, value, chosenMode(s)));
+      requirePlain(s);
+      s.writeXmm(0, rounded(s, shape, readVector(s, 1), false));
     },
   };
 }
@@ -269,9 +371,10 @@ function roundPacked(shape: Shape): Semantic {
 function roundScalar(width: number): Semantic {
   return {
     emit: (s) => {
-      const value = s.f.let(scalar(s.readXmmLow(1, width), width) as F64);
-      const rounded = roundValue(width === 4 ? "f32" : "f64", value, chosenMode(s));
-      s.writeXmmLow(0, width, s.f.let(bitsOf(rounded as F64)));
+      requirePlain(s);
+      const value = s.f.let(low64(s.readXmmLow(1, width)));
+      const result = rounded(s, width === 4 ? "f32x4" : "f64x2", value, true);
+      s.writeXmmLow(0, width, s.f.let(lane64(result, 0)));
     },
   };
 }
@@ -282,17 +385,31 @@ const units = (width: number, list: readonly number[]) =>
 function horizontal(shape: Shape, name: "add" | "sub"): Semantic {
   const width = widthOf(shape);
   const [even, odd] = shape === "f32x4" ? [[0, 2, 4, 6], [1, 3, 5, 7]] : [[0, 2], [1, 3]];
-  return packed(
-    shape,
-    (_shape, a, b) =>
-      vec(`${shape}.${name}`, shuffle(a, b, units(width, even!)), shuffle(a, b, units(width, odd!))),
-  );
+  return {
+    emit: (s) => {
+      const { f } = s;
+      requirePlain(s);
+      const b = readVector(s, 1);
+      const a = s.readXmm(0);
+      const x = f.let(shuffle(a, b, units(width, even!)));
+      const y = f.let(shuffle(a, b, units(width, odd!)));
+      const result = f.let(vec(`${shape}.${name}`, x, y));
+      (name === "add" ? sum : difference)(s, shape, { a: x, b: y, result, scalar: false });
+      s.writeXmm(0, result);
+    },
+  };
 }
 
-/** Even lanes are subtracted. */
+/** Even lanes are subtracted, odd ones added. */
 function addSub(shape: Shape): Semantic {
   const signs = shape === "f32x4" ? words32(0x80000000, 0, 0x80000000, 0) : words32(0, 0x80000000, 0, 0);
-  return packed(shape, (_shape, a, b) => vec(`${shape}.add`, a, vec("v128.xor", b, signs)));
+  const signed = (b: V128) => vec("v128.xor", b, signs);
+  return packed(
+    shape,
+    (_shape, a, b) => vec(`${shape}.add`, a, signed(b)),
+    (s, _shape, { a, b, result }) =>
+      guardSum(s, shape, { a, b: s.f.let(signed(b)), sum: result, scalar: false }),
+  );
 }
 
 const shufps: Semantic = {
@@ -318,19 +435,28 @@ const shufpd: Semantic = {
 };
 
 const ONES = vec("f32x4.splat", f32(1));
-const reciprocal: Compute = (_shape, _a, b) => vec("f32x4.div", ONES, b);
-const reciprocalRoot: Compute = (_shape, _a, b) => vec("f32x4.div", ONES, vec("f32x4.sqrt", b));
+
+/** Denormal numbers as zeros of their sign, as the approximating instructions see and leave them. */
+function withoutDenormals(value: V128): V128 {
+  const least = vec("f32x4.splat", f32(2 ** -126));
+  const tiny = vec("f32x4.lt", vec("f32x4.abs", value), least);
+  return vec("v128.andnot", value, vec("v128.and", tiny, words32(0x7fffffff)));
+}
+
+const reciprocal: Compute = (_shape, _a, b) => withoutDenormals(vec("f32x4.div", ONES, withoutDenormals(b)));
+const reciprocalRoot: Compute = (_shape, _a, b) =>
+  vec("f32x4.div", ONES, vec("f32x4.sqrt", withoutDenormals(b)));
 
 /** By key. */
 export const SSE_FLOAT: Semantics = {
-  ...four("add", arithmetic("add")),
-  ...four("sub", arithmetic("sub")),
-  ...four("mul", arithmetic("mul")),
-  ...four("div", arithmetic("div")),
-  ...four("sqrt", (shape, _a, b) => vec(`${shape}.sqrt`, b)),
+  ...four("add", arithmetic("add"), sum),
+  ...four("sub", arithmetic("sub"), difference),
+  ...four("mul", arithmetic("mul"), product),
+  ...four("div", arithmetic("div"), quotient),
+  ...four("sqrt", (shape, _a, b) => vec(`${shape}.sqrt`, b), root),
   // Of two zeros and of NaNs the second operand is the result.
-  ...four("min", (shape, a, b) => vec(`${shape}.pmin`, b, a)),
-  ...four("max", (shape, a, b) => vec(`${shape}.pmax`, b, a)),
+  ...four("min", (shape, a, b) => vec(`${shape}.pmin`, b, a), compared),
+  ...four("max", (shape, a, b) => vec(`${shape}.pmax`, b, a), compared),
   cmpps: compare("f32x4", false),
   cmppd: compare("f64x2", false),
   cmpss: compare("f32x4", true),
@@ -345,16 +471,16 @@ export const SSE_FLOAT: Semantics = {
   cvtsd2si: scalarToInteger(8, false),
   cvttss2si: scalarToInteger(4, true),
   cvttsd2si: scalarToInteger(8, true),
-  cvtps2pd: convert((_s, value) => vec("f64x2.promote_low_f32x4", value)),
-  cvtpd2ps: convert((_s, value) => vec("f32x4.demote_f64x2_zero", value)),
-  cvtdq2ps: convert((_s, value) => vec("f32x4.convert_i32x4_s", value)),
-  cvtdq2pd: convert((_s, value) => vec("f64x2.convert_low_i32x4_s", value)),
+  cvtps2pd: convert(singlesToDoubles),
+  cvtpd2ps: convert((s, value) => doublesToSingles(s, value)),
+  cvtdq2ps: convert(integersToSingles),
+  cvtdq2pd: convert((_s, value) => vec("f64x2.convert_low_i32x4_s", value), false),
   cvtps2dq: convert((s, value) => singlesToIntegers(s, value, false)),
   cvttps2dq: convert((s, value) => singlesToIntegers(s, value, true)),
   cvtpd2dq: convert((s, value) => doublesToIntegers(s, value, false)),
   cvttpd2dq: convert((s, value) => doublesToIntegers(s, value, true)),
-  cvtps2pi: convert((s, value) => singlesToIntegers(s, value, false)),
-  cvttps2pi: convert((s, value) => singlesToIntegers(s, value, true)),
+  cvtps2pi: convert((s, value) => singlesToIntegers(s, lowSingles(s, value), false)),
+  cvttps2pi: convert((s, value) => singlesToIntegers(s, lowSingles(s, value), true)),
   cvtpd2pi: convert((s, value) => doublesToIntegers(s, value, false)),
   cvttpd2pi: convert((s, value) => doublesToIntegers(s, value, true)),
   cvtpi2ps,

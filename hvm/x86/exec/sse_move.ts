@@ -132,7 +132,13 @@ const ldmxcsr: Semantic = {
 
 const stmxcsr: Semantic = { emit: (s) => s.write(0, s.cell32(CPU.MXCSR).toI64U()) };
 
-const emms: Semantic = { emit: (s) => s.setCell32(CPU.FTAG, i32(0xff)) };
+/** All registers are empty, TOP is 0. [SDM] vol. 3A, table 13-1 */
+const emms: Semantic = {
+  emit: (s) => {
+    mmxEnter(s);
+    s.setCell32(CPU.FTAG, i32(0xff));
+  },
+};
 
 /** By key. */
 export const SSE_MOVE: Semantics = {

@@ -1,7 +1,7 @@
 /**
  * SSE instructions that are rare or work element by element: string comparison, and a few of SSE4.1. In TypeScript.
  *
- * Sources: [SDM] Intel SDM vol. 2, 4.1 (imm8 of PCMPxSTRx), DPPD, DPPS, INSERTPS, MASKMOVDQU, MPSADBW, PCLMULQDQ, PCMPESTRI,
+ * Sources: [SDM] Intel SDM vol. 2, 4.1 (imm8 of PCMPxSTRx), INSERTPS, MASKMOVDQU, MPSADBW, PCLMULQDQ, PCMPESTRI,
  * PCMPESTRM, PCMPISTRI, PCMPISTRM, PHMINPOSUW.
  * @module
  */
@@ -16,7 +16,7 @@ import { VECTOR } from "./sem.ts";
 const ARITHMETIC = RFLAGS.CF | RFLAGS.PF | RFLAGS.AF | RFLAGS.ZF | RFLAGS.SF | RFLAGS.OF;
 
 /** A copy of the 16 bytes of a vector operand. */
-function vector(cpu: Cpu, insn: Insn, n: number, unaligned = false): Uint8Array<ArrayBuffer> {
+export function vector(cpu: Cpu, insn: Insn, n: number, unaligned = false): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(16);
   if (operandKind(insn, n) === OPERAND.XMM) {
     const at = CPU.XMM + operandRegister(insn, n) * 16;
@@ -157,28 +157,6 @@ const insertps: SystemOp = (cpu, insn) => {
   setXmm(cpu, operandRegister(insn, 0), bytes);
 };
 
-const dpps: SystemOp = (cpu, insn) => {
-  const imm = insn.imm & 0xff;
-  const b = new Float32Array(vector(cpu, insn, 1).buffer);
-  const a = new Float32Array(vector(cpu, insn, 0).buffer);
-  const products = Float32Array.from({ length: 4 }, (_, i) => (imm >> i + 4 & 1) !== 0 ? a[i]! * b[i]! : 0);
-  const sum = Math.fround(
-    Math.fround(products[0]! + products[1]!) + Math.fround(products[2]! + products[3]!),
-  );
-  const result = Float32Array.from({ length: 4 }, (_, i) => (imm >> i & 1) !== 0 ? sum : 0);
-  setXmm(cpu, operandRegister(insn, 0), new Uint8Array(result.buffer));
-};
-
-const dppd: SystemOp = (cpu, insn) => {
-  const imm = insn.imm & 0xff;
-  const b = new Float64Array(vector(cpu, insn, 1).buffer);
-  const a = new Float64Array(vector(cpu, insn, 0).buffer);
-  const products = [0, 1].map((i) => (imm >> i + 4 & 1) !== 0 ? a[i]! * b[i]! : 0);
-  const sum = products[0]! + products[1]!;
-  const result = Float64Array.from({ length: 2 }, (_, i) => (imm >> i & 1) !== 0 ? sum : 0);
-  setXmm(cpu, operandRegister(insn, 0), new Uint8Array(result.buffer));
-};
-
 /** Sums of four absolute differences at eight places. */
 const mpsadbw: SystemOp = (cpu, insn) => {
   const imm = insn.imm;
@@ -245,8 +223,6 @@ export const SSE_RARE: SystemOps = {
   pcmpistrm: stringCompare(false, false),
   pcmpistri: stringCompare(false, true),
   insertps,
-  dpps,
-  dppd,
   mpsadbw,
   phminposuw,
   pclmulqdq,

@@ -1,8 +1,6 @@
 /**
  * PUSH and POP in all forms, ENTER and LEAVE, and the flags that need no privilege.
  *
- * Stack segments whose limit is not 4 GiB are the business of TypeScript.
- *
  * Sources: [SDM] Intel SDM vol. 2, ENTER, LEAVE, POP, POPA, PUSH, PUSHA, CLC to STD, LAHF, SAHF, PUSHF, POPF, CLI, STI.
  * @module
  */
@@ -17,8 +15,8 @@ function pointer(s: Sem): I64 {
   return s.f.let(s.cut(s.gpr(GPR.RSP), s.form.stack));
 }
 
-function linearAt(s: Sem, at: I64): I64 {
-  return s.f.let(stackAddress(s, s.f.let(s.cut(at, s.form.stack))));
+function linearAt(s: Sem, at: I64, bytes: number, write: boolean): I64 {
+  return stackAddress(s, s.f.let(s.cut(at, s.form.stack)), bytes, write);
 }
 
 const push: Semantic = {
@@ -28,7 +26,7 @@ const push: Semantic = {
     const { osize, stack } = s.form;
     const value = s.read(0, osize);
     const next = s.f.let(s.cut(s.gpr(GPR.RSP).sub(BigInt(osize)), stack));
-    s.store(osize, s.f.let(stackAddress(s, next)), value);
+    s.store(osize, stackAddress(s, next, osize, true), value);
     s.setGpr(GPR.RSP, stack, next);
   },
 };
@@ -40,7 +38,7 @@ const pop: Semantic = {
   emit: (s) => {
     const { osize, stack } = s.form;
     const old = pointer(s);
-    const value = s.load(osize, s.f.let(stackAddress(s, old)));
+    const value = s.load(osize, stackAddress(s, old, osize, false));
     const next = s.f.let(s.cut(old.add(BigInt(osize)), stack));
     if (!s.isMemory(0)) {
       s.setGpr(GPR.RSP, stack, next);
@@ -61,9 +59,9 @@ const pusha: Semantic = {
     const { osize, stack } = s.form;
     const top = pointer(s);
     const lowest = s.f.let(s.cut(top.sub(BigInt(osize * 8)), stack));
-    s.probe(linearAt(s, lowest), osize * 8, true);
+    s.probe(linearAt(s, lowest, osize * 8, true), osize * 8, true);
     for (let n = 0; n < 8; n++) {
-      s.store(osize, linearAt(s, top.sub(BigInt(osize * (n + 1)))), s.gpr(n, osize));
+      s.store(osize, linearAt(s, top.sub(BigInt(osize * (n + 1))), osize, true), s.gpr(n, osize));
     }
     s.setGpr(GPR.RSP, stack, lowest);
   },
@@ -76,7 +74,7 @@ const popa: Semantic = {
     const top = pointer(s);
     const values = Array.from(
       { length: 8 },
-      (_, n) => s.load(osize, linearAt(s, top.add(BigInt(osize * n)))),
+      (_, n) => s.load(osize, linearAt(s, top.add(BigInt(osize * n)), osize, false)),
     );
     values.forEach((value, n) => {
       const register = 7 - n;
@@ -92,7 +90,7 @@ const leave: Semantic = {
   emit: (s) => {
     const { osize, stack } = s.form;
     const frame = s.f.let(s.cut(s.gpr(GPR.RBP), stack));
-    const value = s.load(osize, s.f.let(stackAddress(s, frame)));
+    const value = s.load(osize, stackAddress(s, frame, osize, false));
     s.setGpr(GPR.RSP, stack, s.cut(frame.add(BigInt(osize)), stack));
     s.setGpr(GPR.RBP, osize, value);
   },
@@ -113,19 +111,20 @@ const enter: Semantic = {
     const last = f.let(s.cut(frame.sub(count.mul(unit)), stack));
     const final = f.let(s.cut(last.sub(size), stack));
     // The processor touches where the new top is, too.
-    s.probe(linearAt(s, final), 1, true);
-    s.store(osize, linearAt(s, frame), s.gpr(GPR.RBP, osize));
+    s.probe(linearAt(s, final, 1, true), 1, true);
+    s.store(osize, linearAt(s, frame, osize, true), s.gpr(GPR.RBP, osize));
     f.if(level.gtU(1), () => {
       const n = f.local("i64");
       f.set(n, i64(1n));
       f.loop((again) => {
         const from = s.gpr(GPR.RBP).sub(n.value.mul(unit));
-        s.store(osize, linearAt(s, frame.sub(n.value.mul(unit))), s.load(osize, linearAt(s, from)));
+        const value = s.load(osize, linearAt(s, from, osize, false));
+        s.store(osize, linearAt(s, frame.sub(n.value.mul(unit)), osize, true), value);
         f.set(n, n.value.add(1n));
         f.brIf(again, n.value.ltU(count));
       });
     });
-    f.if(level, () => s.store(osize, linearAt(s, last), frame));
+    f.if(level, () => s.store(osize, linearAt(s, last, osize, true), frame));
     s.setGpr(GPR.RBP, osize, frame);
     s.setGpr(GPR.RSP, stack, final);
   },
@@ -194,7 +193,7 @@ const pushf: Semantic = {
     f.if(flags.and(RFLAGS.VM), () => s.system());
     const image = flags.and(~(RFLAGS.VM | RFLAGS.RF)).or(s.arithmeticFlags()).toI64U();
     const next = f.let(s.cut(s.gpr(GPR.RSP).sub(BigInt(osize)), stack));
-    s.store(osize, f.let(stackAddress(s, next)), image);
+    s.store(osize, stackAddress(s, next, osize, true), image);
     s.setGpr(GPR.RSP, stack, next);
   },
 };
@@ -210,7 +209,7 @@ const popf: Semantic = {
     const { osize, stack } = s.form;
     const flags = f.let(s.cell32(CPU.EFLAGS));
     const old = pointer(s);
-    const image = f.let(s.load(osize, f.let(stackAddress(s, old))).toI32());
+    const image = f.let(s.load(osize, stackAddress(s, old, osize, false)).toI32());
     const width = osize === 2 ? 0xffff : 0x3fffff;
     const changed = f.let(
       image.xor(flags).and(width & ~(0x8d5 | RFLAGS.RF | 0x802a | RFLAGS.VIF | RFLAGS.VIP)),

@@ -153,10 +153,9 @@ function comparingFlags(quiet: boolean, pops: boolean): Semantic {
       };
       stack.check(stack.empty(top).or(stack.empty(other)), {
         overflow: false,
-        masked: () => {
-          flags(i32(UNORDERED));
-          done();
-        },
+        // The flags are set by a stack fault always; the manual keeps them only where an operand is invalid.
+        always: () => flags(i32(UNORDERED)),
+        masked: () => void done(),
       }, () => {
         stack.begin();
         const a = stack.value(top);
@@ -300,6 +299,7 @@ function withSecond(name: "prem" | "prem1" | "scale"): Semantic {
       stack.check(stack.empty(top).or(stack.empty(second)), {
         overflow: false,
         masked: () => stack.setValue(top, stack.indefinite()),
+        replaced: name === "scale" ? FSW.C1 : FSW.C1 | FSW.C2,
       }, () => {
         stack.begin();
         const a = stack.value(top);
@@ -539,10 +539,9 @@ const fcmovcc: Semantic = {
     const taken = f.let((s.form.opcode & 1) === 0 ? flag : flag.xor(1));
     stack.check(stack.empty(top).or(stack.empty(other)), {
       overflow: false,
-      masked: () => f.if(taken, () => stack.setValue(top, stack.indefinite())),
+      masked: () => stack.setValue(top, stack.indefinite()),
     }, () => {
       f.if(taken, () => stack.setValue(top, stack.value(other)));
-      stack.status(i32(0), FSW.C1);
     });
   },
 };
@@ -564,6 +563,7 @@ function free(pops: boolean): Semantic {
     emit: (s) => {
       const stack = new Stack(s);
       stack.tag(stack.physical(s.f.let(s.regField(0))), true);
+      stack.status(i32(0), FSW.C1);
       if (pops) stack.pop();
     },
   };

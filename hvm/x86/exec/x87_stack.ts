@@ -140,18 +140,26 @@ export class Stack {
   }
 
   /**
-   * A stack fault where `condition` holds, else `otherwise`. `masked` is what happens when invalid operations are masked.
+   * A stack fault where `condition` holds, else `otherwise`. `masked` is what happens when invalid operations are masked,
+   * `always` what happens whether they are or not; `replaced` are bits of the status word that are cleared, C1 unless given.
    */
   check(
     condition: I32,
-    options: { overflow: boolean; masked: () => void; condition?: number },
+    options: {
+      overflow: boolean;
+      masked: () => void;
+      always?: () => void;
+      condition?: number;
+      replaced?: number;
+    },
     otherwise: () => void,
   ): void {
     const { f } = this.s;
     f.if(condition, () => {
+      options.always?.();
       f.if(this.control.and(FSW.IE), options.masked);
       const bits = FSW.IE | STACK_FAULT | (options.overflow ? FSW.C1 : 0) | (options.condition ?? 0);
-      const replaced = options.condition === undefined ? FSW.C1 : CONDITION;
+      const replaced = options.replaced ?? (options.condition === undefined ? FSW.C1 : CONDITION);
       this.status(i32(bits), replaced);
     }, otherwise);
   }
