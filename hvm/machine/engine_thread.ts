@@ -31,7 +31,7 @@ export interface EngineThread<V> {
   /** Nanoseconds an instruction takes of that time; absent where it is the host's. */
   readonly instructionNs?: number;
   /** SHA-256 of memory and processors; absent where runs cannot be repeated. */
-  digest?(): string;
+  digest?(): Promise<string>;
   /** Gives the engine the board, before the first run. */
   connect(board: EngineBoard): void;
   /** Sleeps until kicked or until `deadline`, nanoseconds of its time; takes the kick. */

@@ -142,7 +142,7 @@ class Prepared {
       outcome = this.#attempt(() => machine.resume());
     }
     const battery = machine?.board.battery();
-    const digest = this.#engine?.digest?.();
+    const digest = await this.#engine?.digest?.();
     this.close();
     return {
       type: "ended",

@@ -16,6 +16,8 @@ interface Started {
   readonly child: Deno.ChildProcess;
   /** Reads until `byte` is seen. */
   firstByte(byte: string): Promise<void>;
+  /** Reads until the output has `wanted`; returns all of it. */
+  text(wanted: string | RegExp): Promise<string>;
   /** Ends it if it still runs, and takes what is left of its output. */
   end(): Promise<void>;
 }
@@ -34,6 +36,18 @@ function start(command: readonly string[]): Started {
         if (done) throw new Error(`${command.join(" ")} printed no "${byte}": ${(await errors).trim()}`);
         if (value.includes(wanted)) return;
       }
+    },
+    async text(wanted) {
+      let seen = "";
+      const decoder = new TextDecoder();
+      while (typeof wanted === "string" ? !seen.includes(wanted) : !wanted.test(seen)) {
+        const { done, value } = await reader.read();
+        if (done) {
+          throw new Error(`${command.join(" ")} ended before "${wanted}": ${seen} ${(await errors).trim()}`);
+        }
+        seen += decoder.decode(value, { stream: true });
+      }
+      return seen;
     },
     async end() {
       try {
@@ -55,6 +69,24 @@ export async function timeToByte(command: readonly string[], byte: string): Prom
     await started.firstByte(byte);
     return performance.now() - before;
   } finally {
+    await started.end();
+  }
+}
+
+/** Milliseconds from the start of a program to a text on its standard output, and all that came until then. */
+export async function timeToText(
+  command: readonly string[],
+  wanted: string | RegExp,
+  patienceMs: number,
+): Promise<{ took: number; text: string }> {
+  const before = performance.now();
+  const started = start(command);
+  const timer = setTimeout(() => started.child.kill("SIGKILL"), patienceMs);
+  try {
+    const text = await started.text(wanted);
+    return { took: performance.now() - before, text };
+  } finally {
+    clearTimeout(timer);
     await started.end();
   }
 }

@@ -34,6 +34,12 @@ const UNDEFINED: readonly Allowed[] = [
     when: (_, { operandSize }) => operandSize === 2,
   },
   {
+    keys: /^fprem1?$/,
+    why:
+      "[SDM] FPREM names #U; whether an exact denormal result raises it where it is not masked, processors differ in",
+    when: ({ before }) => (before.fx[0]! & 0x10) === 0,
+  },
+  {
     keys: /^fstp$/,
     why: "D9 /3 with a register is no instruction of the manual; processors pop without a stack fault there",
     when: (_, { opcode }) => opcode === 0xd9,
