@@ -49,7 +49,7 @@ function hvmCommand(hvm: string, { kernel }: SoftFiles, initrd: string, ...more:
     "--initrd",
     initrd,
     "--append",
-    "quiet",
+    KERNEL_WORDS,
     ...more,
   ];
 }
@@ -64,7 +64,7 @@ function qemuCommand({ kernel }: SoftFiles, initrd: string): string[] {
     "-initrd",
     initrd,
     "-append",
-    "console=ttyS0 panic=-1 quiet",
+    KERNEL_WORDS,
   ];
   return [...fixed, "-accel", "tcg", ...guest];
 }
