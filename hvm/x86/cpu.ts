@@ -8,7 +8,7 @@
  * @module
  */
 
-import { ATTR, AUX, CPU, MODE, PLACE, TLB } from "./exec/cpu_memory.ts";
+import { ATTR, AUX, CPU, JUMP, MODE, PLACE, TLB } from "./exec/cpu_memory.ts";
 import { Insn } from "./insn.ts";
 import { Paging } from "./paging.ts";
 import { CR0, CR4, EFER, RFLAGS } from "./state.ts";
@@ -287,12 +287,17 @@ export class Cpu {
     this.setCell32(CPU.TLB_BASE, PLACE.TLB + table * TLB.ENTRIES * TLB.ENTRY_BYTES);
   }
 
-  /** Makes the jump cache forget everything. */
+  /** Empties the jump cache: no RIP is all ones, and no entry serves again. */
+  forgetJumps(): void {
+    this.u8.fill(0xff, PLACE.JUMPS, PLACE.JUMPS + PLACE.JUMP_ENTRIES * JUMP.BYTES);
+  }
+
+  /** Makes the jump cache ask the TLB again before it serves. */
   newGeneration(): void {
     const next = this.cell32(CPU.GENERATION) + 1 >>> 0;
     this.setCell32(CPU.GENERATION, next);
     if (next === 0) {
-      this.u8.fill(0, PLACE.JUMPS, PLACE.JUMPS + PLACE.JUMP_ENTRIES * 16);
+      this.forgetJumps();
       this.setCell32(CPU.GENERATION, 1);
     }
   }

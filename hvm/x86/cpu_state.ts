@@ -126,6 +126,7 @@ const DEBUG_REGISTERS = [0, 1, 2, 3, 6, 7] as const;
 export function resetCpu(cpu: Cpu): void {
   cpu.setCell64(CPU.ZERO, 0n);
   cpu.setCell32(CPU.GENERATION, 1);
+  cpu.forgetJumps();
   resetMsrs(cpu);
   for (let n = 0; n < 6; n++) cpu.setCell64(CPU.DR + n * 8, 0n);
   cpu.setCell64(CPU.DR + 48, 0xffff0ff0n);

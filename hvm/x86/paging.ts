@@ -312,17 +312,14 @@ export class Paging {
 
   /** Takes away the right to write quickly to a page of RAM: code was decoded from it. */
   protect(offset: number): void {
-    const { u64 } = this.#cpu;
-    const total = 3 * TLB.ENTRIES;
-    const first = PLACE.TLB >> 3;
-    const wanted = BigInt(offset);
-    for (let i = 0; i < total; i++) {
-      const entry = first + i * (TLB.ENTRY_BYTES >> 3);
-      const tag = u64[entry + (TLB.WRITE >> 3)]!;
-      if (tag === NONE) continue;
-      if (BigInt.asUintN(64, tag + u64[entry + (TLB.ADDEND >> 3)]!) === wanted) {
-        u64[entry + (TLB.WRITE >> 3)] = NONE;
-      }
+    const { u32 } = this.#cpu;
+    const end = (PLACE.TLB + 3 * TLB.ENTRIES * TLB.ENTRY_BYTES) >> 2;
+    // Low halves tell: an entry too many that loses the right gets it back at the next write.
+    const wanted = offset | 0;
+    for (let entry = PLACE.TLB >> 2; entry < end; entry += TLB.ENTRY_BYTES >> 2) {
+      if ((u32[entry + WRITE_TAG]! + u32[entry + ADDEND]! | 0) !== wanted) continue;
+      u32[entry + WRITE_TAG] = 1;
+      u32[entry + WRITE_TAG + 1] = 0;
     }
   }
 

@@ -12,7 +12,7 @@
 
 import type { Cpu } from "../../x86/cpu.ts";
 import { decode, MORE as MORE_BYTES, OK, TOO_LONG } from "../../x86/decode.ts";
-import { CPU, MODE, PLACE, RECORD, RECORD_FLAG } from "../../x86/exec/cpu_memory.ts";
+import { CPU, JUMP, MODE, PLACE, RECORD, RECORD_FLAG, TLB } from "../../x86/exec/cpu_memory.ts";
 import { type Semantics, VECTOR } from "../../x86/exec/sem.ts";
 import { Insn, traitsOf } from "../../x86/insn.ts";
 import { CLASSES, TRAIT } from "../../x86/isa.ts";
@@ -33,6 +33,8 @@ interface Block {
   readonly start: number;
   readonly end: number;
   readonly key: number;
+  /** Of an instruction in two pages: its key among those. */
+  readonly crossing?: number;
 }
 
 /** What an instruction becomes. */
@@ -63,6 +65,8 @@ export class Blocks {
   /** By page of RAM and then by key. */
   #pages = new Map<number, Map<number, Block>>();
   readonly #code: Uint8Array;
+  /** Instructions in two pages, by where they begin and by mode; they hold while the second page is the same. */
+  readonly #crossing = new Map<number, { readonly record: number; readonly second: number }>();
   readonly #insn = new Insn();
   readonly #bytes = new Uint8Array(16);
   /** Bits of MODE that decoding depends on, to keep keys small. */
@@ -93,8 +97,10 @@ export class Blocks {
     const linear = code64 ? rip : BigInt.asUintN(32, rip + cpu.segBase(SEGMENT.CS));
     let offset = cpu.paging.fetchOffset(linear);
     if (offset < 0) offset = cpu.world.ramOffset(cpu.paging.fill(linear, ACCESS_KIND.FETCH));
-    const record = offset < 0 ? this.#outside(linear, mode) : this.#inside(offset, linear, mode);
-    this.#remember(rip, record);
+    const crossing = this.#crossingAt(offset, linear, mode);
+    const inside = offset < 0 || crossing !== 0 ? 0 : this.#inside(offset, mode);
+    const record = crossing !== 0 ? crossing : inside !== 0 ? inside : this.#outside(offset, linear, mode);
+    this.#remember(record, inside !== 0 && code64 ? mode : JUMP.ONCE);
     return record;
   }
 
@@ -119,6 +125,7 @@ export class Blocks {
         this.#view.setUint16(block.record + i * RECORD.BYTES + RECORD.HANDLER, HANDLER.END, true);
       }
       blocks.delete(block.key);
+      if (block.crossing !== undefined) this.#crossing.delete(block.crossing);
       this.counts.killed++;
       killed = true;
     }
@@ -133,21 +140,30 @@ export class Blocks {
     this.#next = PLACE.BLOCKS;
     this.#pages = new Map();
     this.#code.fill(0);
+    this.#crossing.clear();
     this.#cpu.newGeneration();
+    this.#cpu.forgetJumps();
     this.counts.flushes++;
   }
 
-  #remember(rip: bigint, record: number): void {
-    const cpu = this.#cpu;
-    const low = cpu.u32[CPU.RIP >> 2]!;
-    const mixed = low ^ (low >>> 12 | cpu.u32[(CPU.RIP >> 2) + 1]! << 20);
-    const entry = PLACE.JUMPS + (mixed & PLACE.JUMP_ENTRIES - 1) * 16;
-    cpu.setCell64(entry, rip);
-    cpu.setCell32(entry + 8, record);
-    cpu.setCell32(entry + 12, cpu.cell32(CPU.GENERATION));
+  #remember(record: number, mode: number): void {
+    const { u32 } = this.#cpu;
+    const [low, high] = [u32[CPU.RIP >> 2]!, u32[(CPU.RIP >> 2) + 1]!];
+    const mixed = low ^ (low >>> 12 | high << 20);
+    const entry = (PLACE.JUMPS + (mixed & PLACE.JUMP_ENTRIES - 1) * JUMP.BYTES) >> 2;
+    u32[entry] = low;
+    u32[entry + 1] = high;
+    u32[entry + (JUMP.RECORD >> 2)] = record;
+    u32[entry + (JUMP.GENERATION >> 2)] = u32[CPU.GENERATION >> 2]!;
+    const page =
+      (u32[CPU.TLB_BASE >> 2]! + ((low >>> 12) & TLB.ENTRIES - 1) * TLB.ENTRY_BYTES + TLB.ADDEND) >> 2;
+    u32[entry + (JUMP.ADDEND >> 2)] = u32[page]!;
+    u32[entry + (JUMP.ADDEND >> 2) + 1] = u32[page + 1]!;
+    u32[entry + (JUMP.MODE >> 2)] = mode;
   }
 
-  #inside(offset: number, linear: bigint, mode: number): number {
+  /** The block at an offset into RAM; 0 when its first instruction does not end in the page. */
+  #inside(offset: number, mode: number): number {
     const page = Math.floor(offset / PAGE);
     const inPage = offset - page * PAGE;
     const key = inPage * Blocks.KEY_MODES + (mode & Blocks.KEY_MODES - 1);
@@ -160,7 +176,7 @@ export class Blocks {
       if (from >= end) return PAST_END;
       return decode(ram, from, end, CODE_BITS[mode & MODE.CODE]!, insn);
     });
-    if (block.records === 0) return this.#outside(linear, mode);
+    if (block.records === 0) return 0;
     const made: Block = { ...block, start: offset, end: offset + block.bytes, key };
     let blocks = this.#pages.get(page);
     if (blocks === undefined) this.#pages.set(page, blocks = new Map());
@@ -172,8 +188,18 @@ export class Blocks {
     return made.record;
   }
 
-  /** One instruction that is not wholly in one page of RAM; it is decoded anew whenever the jump cache forgets it. */
-  #outside(linear: bigint, mode: number): number {
+  /** The record of a known instruction in two pages; 0 when there is none, or its second page is another now. */
+  #crossingAt(offset: number, linear: bigint, mode: number): number {
+    if (offset % PAGE <= PAGE - LONGEST) return 0;
+    const known = this.#crossing.get(crossingKey(offset, mode));
+    if (known === undefined || this.#cpu.paging.fetchOffset((linear | 0xfffn) + 1n) !== known.second) {
+      return 0;
+    }
+    return known.record;
+  }
+
+  /** One instruction that is not wholly in one page of RAM. `offset`: where it begins, -1: not in RAM. */
+  #outside(offset: number, linear: bigint, mode: number): number {
     const cpu = this.#cpu;
     const bits = CODE_BITS[mode & MODE.CODE]!;
     const bytes = this.#bytes;
@@ -191,18 +217,26 @@ export class Blocks {
         );
       }
     });
-    // Writes to either page must be seen: whoever writes there takes the slow way, which forgets all jumps.
+    // Writes to either page must be seen: whoever writes there takes the slow way, which forgets the block.
+    const key = -1 - block.record;
+    const crossing = crossingKey(offset, mode);
     for (const at of [0n, BigInt(Math.max(0, have - 1))]) {
-      const offset = cpu.world.ramOffset(cpu.paging.translate(linear + at, ACCESS_KIND.FETCH));
-      if (offset < 0) continue;
-      const page = Math.floor(offset / PAGE);
+      const where = cpu.world.ramOffset(cpu.paging.translate(linear + at, ACCESS_KIND.FETCH));
+      if (where < 0) continue;
+      const page = Math.floor(where / PAGE);
       let blocks = this.#pages.get(page);
       if (blocks === undefined) this.#pages.set(page, blocks = new Map());
-      const key = -1 - block.record;
-      const start = at === 0n ? offset : page * PAGE;
-      blocks.set(key, { ...block, start, end: Math.min(start + have, (page + 1) * PAGE), key });
+      const start = at === 0n ? where : page * PAGE;
+      const end = Math.min(start + have, (page + 1) * PAGE);
+      blocks.set(key, { ...block, start, end, key, crossing });
       this.#code[page] = 1;
       cpu.paging.protect(page * PAGE);
+    }
+    // Asked again, the second page is in the TLB.
+    if (offset >= 0 && have > 1) {
+      cpu.paging.fill((linear | 0xfffn) + 1n, ACCESS_KIND.FETCH);
+      const second = cpu.paging.fetchOffset((linear | 0xfffn) + 1n);
+      if (second >= 0) this.#crossing.set(crossing, { record: block.record, second });
     }
     return block.record;
   }
@@ -288,6 +322,13 @@ export class Blocks {
     if (this.#table.system.has(key)) return { handler: HANDLER.SYSTEM, vector: 0, code: 0, last: true };
     return faulting(VECTOR.UD);
   }
+}
+
+/** Bytes of the longest instruction. */
+const LONGEST = 15;
+
+function crossingKey(offset: number, mode: number): number {
+  return offset * Blocks.KEY_MODES + (mode & Blocks.KEY_MODES - 1);
 }
 
 const PAST_END = -1;

@@ -11,7 +11,7 @@ import type { FunctionEmitter, FunctionRef, Label } from "../../x86/emit.ts";
 import { WasmModule } from "../../x86/emit.ts";
 import { type I32, i32, type I64, type Value } from "../../x86/emit_value.ts";
 import { BRANCH, BranchSem } from "../../x86/exec/branch.ts";
-import { ATTR, CPU, MODE, PLACE, RECORD, RECORD_FLAG } from "../../x86/exec/cpu_memory.ts";
+import { ATTR, CPU, JUMP, MODE, PLACE, RECORD, RECORD_FLAG, TLB } from "../../x86/exec/cpu_memory.ts";
 import { type Form, Sem, type Semantic, type SemModule } from "../../x86/exec/sem.ts";
 import { SEGMENT } from "../../x86/cpu.ts";
 
@@ -209,11 +209,22 @@ function lookupFunction(module: WasmModule, state: SemModule["state"], enter: Fu
   return module.func({ name: "lookup", params: [], results: ["i32"] }, (f) => {
     const rip = f.let(state.load64(i32(0), CPU.RIP));
     const mixed = rip.xor(rip.shrU(12n)).toI32();
-    const entry = f.let(mixed.and(PLACE.JUMP_ENTRIES - 1).shl(4).add(PLACE.JUMPS));
-    const hit = state.load64(entry).eq(rip).and(
-      state.load32(entry, 12).eq(state.load32(i32(0), CPU.GENERATION)),
-    );
-    f.if(hit, () => f.return(state.load32(entry, 8)));
+    const entry = f.let(mixed.and(PLACE.JUMP_ENTRIES - 1).shl(5).add(PLACE.JUMPS));
+    const generation = state.load32(i32(0), CPU.GENERATION);
+    f.if(state.load64(entry, JUMP.RIP).eq(rip), () => {
+      const record = state.load32(entry, JUMP.RECORD);
+      f.if(state.load32(entry, JUMP.GENERATION).eq(generation), () => f.return(record));
+      // The page may still be where it was: in 64-bit code RIP is the linear address.
+      const index = rip.shrU(12n).toI32().and(TLB.ENTRIES - 1).shl(5);
+      const page = f.let(state.load32(i32(0), CPU.TLB_BASE).add(index));
+      const same = state.load32(entry, JUMP.MODE).eq(state.load32(i32(0), CPU.MODE))
+        .and(state.load64(page, TLB.FETCH).eq(rip.and(-4096n)))
+        .and(state.load64(page, TLB.ADDEND).eq(state.load64(entry, JUMP.ADDEND)));
+      f.if(same, () => {
+        f.put(state.store32(entry, generation, JUMP.GENERATION));
+        f.return(record);
+      });
+    });
     f.return(f.call(enter) as Value);
   });
 }

@@ -230,9 +230,28 @@ export const PLACE = {
   CPU: 0,
   /** Three TLBs: supervisor, supervisor that may touch user pages (SMAP off, or AC), user. */
   TLB: 0x10000,
-  /** Jump cache: RIP u64, record u32, generation u32. */
+  /** Jump cache: {@linkcode JUMP}. */
   JUMPS: 0x30000,
   JUMP_ENTRIES: 8192,
   /** Blocks of records. */
-  BLOCKS: 0x50000,
+  BLOCKS: 0x70000,
+} as const;
+
+/**
+ * An entry of the jump cache. It serves while GENERATION is the same; after that it serves again once the TLB says that its
+ * page can be fetched from and is where it was.
+ */
+export const JUMP = {
+  BYTES: 32,
+  /** u64. */
+  RIP: 0,
+  /** u32. */
+  RECORD: 8,
+  /** u32. */
+  GENERATION: 12,
+  /** i64: the TLB's ADDEND of the page. */
+  ADDEND: 16,
+  /** u32: MODE; {@linkcode JUMP.ONCE} where the TLB cannot tell. */
+  MODE: 24,
+  ONCE: -1,
 } as const;
