@@ -44,13 +44,14 @@ export const LAYERS: readonly Layer[] = [
   },
   {
     path: "hvm/script",
-    code: ["hvm/machine", "hvm/vcpu", "hvm/host", "hvm/base"],
+    code: ["hvm/machine", "hvm/gdb", "hvm/vcpu", "hvm/host", "hvm/base"],
     types: ["hvm/io", "hvm/vendor/ops.ts"],
   },
   {
     path: "hvm/machine",
     // hvm/kvm: the VM, its memory slots and the kick are made here, for whichever vendor's table it is.
     code: [
+      "hvm/gdb",
       "hvm/vcpu",
       "hvm/vendor",
       "hvm/kvm",
@@ -64,6 +65,7 @@ export const LAYERS: readonly Layer[] = [
     ],
     packages: ZOD,
   },
+  { path: "hvm/gdb", code: ["hvm/vcpu", "hvm/x86", "hvm/base"] },
   { path: "hvm/vcpu", code: ["hvm/io", "hvm/x86", "hvm/base", "hvm/vendor/ops.ts"] },
   { path: "hvm/vendor", code: ["hvm/vendor/ops.ts", "hvm/x86", "hvm/kvm", "hvm/sys", "hvm/base"] },
   { path: "hvm/vendor/ops.ts", code: ["hvm/x86", "hvm/base"] },

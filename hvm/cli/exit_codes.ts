@@ -64,6 +64,7 @@ function stopStatus(reason: Extract<MachineEnd, { end: "stopped" }>["reason"]): 
   switch (reason) {
     case "sigint":
     case "escape":
+    case "debugger":
       return signalStatus("SIGINT");
     case "sigterm":
       return signalStatus("SIGTERM");
@@ -77,6 +78,9 @@ function stopStatus(reason: Extract<MachineEnd, { end: "stopped" }>["reason"]): 
       return unreachable(reason);
   }
 }
+
+/** Who is no signal. */
+const STOPPED_BY: Readonly<Record<string, string>> = { escape: "the escape key", debugger: "the debugger" };
 
 /** What is said on standard error about an end; nothing where the guest ended as it wished. */
 export function endMessage(end: RunEnd): string | undefined {
@@ -100,9 +104,7 @@ export function endMessage(end: RunEnd): string | undefined {
       if (end.reason === "output-closed") {
         return "Cannot write the guest's output: standard output was closed";
       }
-      return `The guest was stopped by ${
-        end.reason === "escape" ? "the escape key" : end.reason.toUpperCase()
-      }`;
+      return `The guest was stopped by ${STOPPED_BY[end.reason] ?? end.reason.toUpperCase()}`;
     default:
       return unreachable(end);
   }

@@ -37,6 +37,7 @@ const RUN_EXAMPLES = `Examples:
   hvm run --kernel vmlinux --initrd initrd.img --append "console=ttyS0 panic=-1"
   hvm run --kernel test.elf --boot-module data.bin,"a text" --serial file:serial.log --json result.json
   hvm run --config machine.json --memory 2G
+  hvm run --kernel debian:6.1 --append nokaslr --gdb 1234
 `;
 
 const RUN_NOTES =
@@ -50,7 +51,7 @@ Exit status:
   124              the time given by --timeout was over
   125              hvm or its host failed, bad options included
   126              the guest could not be started: no such kernel, not a kernel, ...
-  129, 130, 143    stopped by SIGHUP, by SIGINT or the escape key, by SIGTERM
+  129, 130, 143    stopped by SIGHUP, by SIGINT, the escape key or a debugger, by SIGTERM
   255              the guest crashed: panic, triple fault
 Where a number of the guest's own is one of these, the JSON result decides.
 `;

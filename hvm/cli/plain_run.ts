@@ -7,7 +7,14 @@
  * @module
  */
 
-import { checkCpus, checkMemory, checkTime, isKernel, isSerial } from "../machine/config_checks.ts";
+import {
+  checkCpus,
+  checkMemory,
+  checkTime,
+  debuggerFault,
+  isKernel,
+  isSerial,
+} from "../machine/config_checks.ts";
 import type { FieldNotes } from "../machine/config_notes.ts";
 import { complete, conflictIn, type MachineConfig } from "../machine/config_rules.ts";
 import { type Option, runOptions } from "./options.ts";
@@ -60,6 +67,8 @@ function plainValue(notes: FieldNotes, text: string): unknown {
       return /^\d+$/.test(text) ? valueOf(checkCpus(Number(text))) : undefined;
     case "time":
       return /^\d+$/.test(text) ? valueOf(checkTime(`${text}s`)) : undefined;
+    case "debugger":
+      return debuggerFault(text) === undefined ? text : undefined;
     default:
       return undefined;
   }

@@ -61,6 +61,8 @@ Deno.test("plainRun takes what is plainly written", async () => {
       "--acpi",
       "off",
     ],
+    ["run", "--gdb", "1234"],
+    ["run", "--gdb", "unix:socket"],
     ["run", "--memory", "1G", "--", "sh", "-c", "exit 3", "--", "--help", ""],
   ];
   for (const args of runs) {
@@ -84,6 +86,8 @@ Deno.test("plainRun leaves to the schema what is not", () => {
     ["run", "--kernel", "debian:lenny"],
     ["run", "--kernel", "k", "--", "ls"],
     ["run", "--timeout", "0"],
+    ["run", "--gdb", "0"],
+    ["run", "--gdb", "unix:"],
     ["run", "--timeout", "1.5"],
     ["run", "--cpus", "2"],
     ["run", "--disk", "a"],

@@ -143,6 +143,9 @@ class Run {
     this.engine = { engine: machine.engine };
     if (this.#stopped !== undefined) void machine.stop(this.#stopped);
     this.#parts.messages.say(`${machine.engine.why}; irqchip ${machine.engine.irqchip}`);
+    if (machine.debugger !== undefined) {
+      this.#parts.messages.say(`the guest waits for gdb: ${machine.debugger}`);
+    }
     machine.events.subscribe((event) => {
       if (event.type === "notice") this.#parts.messages.say(event.text);
     });

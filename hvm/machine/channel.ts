@@ -17,6 +17,12 @@ const WORD = {
   ROOM_WANTED: 1,
   /** 1 while the processor's thread waits for room in the output ring. */
   OUTPUT_FULL: 2,
+  /** How often debuggers came and went: odd while there is one. */
+  DEBUGGER: 3,
+  /** As many of these turns as the processor's thread has acted upon. */
+  DEBUGGER_SEEN: 4,
+  /** 1 while the processor's thread has more for the debugger than the ring holds. */
+  DEBUGGER_FULL: 5,
 } as const;
 const CONTROL_BYTES = 64;
 
@@ -24,6 +30,7 @@ const CONTROL_BYTES = 64;
 const INPUT_CAPACITY = 1 << 16;
 const OUTPUT_CAPACITY = 1 << 18;
 const DEBUG_CAPACITY = 1 << 16;
+const DEBUGGER_CAPACITY = 1 << 14;
 
 /** Both ends of what two threads of a machine share. */
 export class Channel {
@@ -35,17 +42,25 @@ export class Channel {
   readonly output: ByteRing;
   /** Bytes of the debug consoles E9h and 402h; what does not fit is dropped. */
   readonly debug: ByteRing;
+  /** Bytes of a debugger's connection; the main thread writes. */
+  readonly fromDebugger: ByteRing;
+  /** Bytes for it; the processor's thread writes. */
+  readonly toDebugger: ByteRing;
   readonly #words: Int32Array<SharedArrayBuffer>;
 
   constructor(buffer?: SharedArrayBuffer) {
     const inputAt = CONTROL_BYTES;
     const outputAt = inputAt + ringBytes(INPUT_CAPACITY);
     const debugAt = outputAt + ringBytes(OUTPUT_CAPACITY);
-    this.buffer = buffer ?? new SharedArrayBuffer(debugAt + ringBytes(DEBUG_CAPACITY));
+    const fromAt = debugAt + ringBytes(DEBUG_CAPACITY);
+    const toAt = fromAt + ringBytes(DEBUGGER_CAPACITY);
+    this.buffer = buffer ?? new SharedArrayBuffer(toAt + ringBytes(DEBUGGER_CAPACITY));
     this.#words = new Int32Array(this.buffer, 0, CONTROL_BYTES / 4);
     this.input = new ByteRing(this.buffer, inputAt, INPUT_CAPACITY);
     this.output = new ByteRing(this.buffer, outputAt, OUTPUT_CAPACITY);
     this.debug = new ByteRing(this.buffer, debugAt, DEBUG_CAPACITY);
+    this.fromDebugger = new ByteRing(this.buffer, fromAt, DEBUGGER_CAPACITY);
+    this.toDebugger = new ByteRing(this.buffer, toAt, DEBUGGER_CAPACITY);
   }
 
   /** Leaves request bits for the processor's thread; kick it afterwards. */
@@ -72,6 +87,35 @@ export class Channel {
   /** True, once, when the writer of the input ring waits. */
   takeRoomWanted(): boolean {
     return Atomics.exchange(this.#words, WORD.ROOM_WANTED, 0) === 1;
+  }
+
+  /** A debugger came, or went; make the processor's thread look afterwards. Main thread only. */
+  turnDebugger(): void {
+    Atomics.add(this.#words, WORD.DEBUGGER, 1);
+  }
+
+  /** How often debuggers came and went: odd while there is one. */
+  get debuggerTurns(): number {
+    return Atomics.load(this.#words, WORD.DEBUGGER);
+  }
+
+  /** The turns the processor's thread has acted upon. */
+  get debuggerTurnsSeen(): number {
+    return Atomics.load(this.#words, WORD.DEBUGGER_SEEN);
+  }
+
+  set debuggerTurnsSeen(turns: number) {
+    Atomics.store(this.#words, WORD.DEBUGGER_SEEN, turns);
+  }
+
+  /** The processor's thread waits for room in the ring to the debugger. */
+  debuggerIsFull(): void {
+    Atomics.store(this.#words, WORD.DEBUGGER_FULL, 1);
+  }
+
+  /** True, once, when it waits. */
+  takeDebuggerFull(): boolean {
+    return Atomics.exchange(this.#words, WORD.DEBUGGER_FULL, 0) === 1;
   }
 
   /** The processor's thread found the output ring full and waits for a request. */

@@ -41,3 +41,18 @@ Deno.test("Channel shows requests without taking them", () => {
   assert.ok(!worker.isRequested(1));
   assert.equal(worker.takeRequests(), 4);
 });
+
+Deno.test("Channel counts debuggers that come and go", () => {
+  const main = new Channel();
+  const worker = new Channel(main.buffer);
+  main.turnDebugger();
+  assert.equal(worker.debuggerTurns, 1);
+  assert.equal(main.debuggerTurnsSeen, 0);
+  worker.debuggerTurnsSeen = 1;
+  assert.equal(main.debuggerTurnsSeen, 1);
+  main.fromDebugger.write(Uint8Array.of(1, 2));
+  assert.deepEqual([...worker.fromDebugger.read()], [1, 2]);
+  worker.debuggerIsFull();
+  assert.ok(main.takeDebuggerFull());
+  assert.ok(!main.takeDebuggerFull());
+});

@@ -93,6 +93,31 @@ export function isSerial(text: string): boolean {
   return text === "stdio" || text === "null" || /^file:[^\0]+$/.test(text);
 }
 
+const UNIX = "unix:";
+const LAST_PORT = 65535;
+/** What an address of a Unix socket has room for, less its zero byte. unix(7) */
+const MOST_PATH_BYTES = 107;
+
+/** A Unix socket's path, or a port. */
+export function debuggerParts(where: string | number): { readonly path?: string; readonly port: number } {
+  if (typeof where === "string" && where.startsWith(UNIX)) return { path: where.slice(UNIX.length), port: 0 };
+  return { port: Number(where) };
+}
+
+/** What is wrong with a place debuggers are to connect to, undefined when nothing is. */
+export function debuggerFault(where: string | number): string | undefined {
+  const { path, port } = debuggerParts(where);
+  if (path !== undefined) {
+    if (path === "") return "it is unix: and the path of a socket";
+    if (path.includes("\0")) return "it contains a zero byte";
+    const bytes = new TextEncoder().encode(path).length;
+    if (bytes <= MOST_PATH_BYTES) return undefined;
+    return `the path of a socket has at most ${MOST_PATH_BYTES} bytes, and this one has ${bytes}`;
+  }
+  if (typeof where === "string" && !/^[+-]?\d+$/.test(where)) return "it is a port, or unix:PATH";
+  return Number.isInteger(port) && port >= 1 && port <= LAST_PORT ? undefined : `a port is 1 to ${LAST_PORT}`;
+}
+
 /** `debian`, then a series of kernels, a flavour, or both. */
 export const DEBIAN_FORM = /^debian(?::(?:(\d+\.\d+)(?:-(cloud|generic))?|(cloud|generic)))?$/;
 

@@ -11,6 +11,7 @@ export type FieldKind =
   | "cache"
   | "command"
   | "count"
+  | "debugger"
   | "kernel"
   | "later"
   | "modules"
@@ -68,6 +69,9 @@ const plainPath = (value: unknown, map: (path: string) => string): unknown =>
 
 const serialPath = (value: unknown, map: (path: string) => string): unknown =>
   typeof value === "string" && /^file:./.test(value) ? `file:${map(value.slice("file:".length))}` : value;
+
+const socketPath = (value: unknown, map: (path: string) => string): unknown =>
+  typeof value === "string" && /^unix:./.test(value) ? `unix:${map(value.slice("unix:".length))}` : value;
 
 const kernelPath = (value: unknown, map: (path: string) => string): unknown =>
   typeof value === "string" && /^debian(:|$)/.test(value) ? value : plainPath(value, map);
@@ -272,12 +276,19 @@ export const FIELD_NOTES = {
     file: true,
     mapPaths: plainPath,
   },
+  gdb: {
+    kind: "debugger",
+    sentence: "Waits for gdb at a port of this host, or at a socket, before the guest's first instruction",
+    hint: "unix:PATH|PORT",
+    group: "Run",
+    words: ["unix:"],
+    mapPaths: socketPath,
+  },
   disk: laterNotes("Disks", "FILE", "are"),
   cdrom: laterNotes("The CD-ROM drive", "FILE"),
   nic: laterNotes("Network cards", "virtio|ne2k", "are"),
   net: laterNotes("The network", "none|user"),
   firmware: laterNotes("Firmware", "builtin|FILE"),
-  gdb: laterNotes("The debugger's port", "unix:PATH|PORT"),
 } satisfies Record<string, FieldNotes>;
 
 /** The name of a field. */

@@ -3,8 +3,9 @@
  * @module
  */
 
+import type { DebuggerAddress } from "../gdb/server.ts";
 import type { DebianChoice } from "../host/debian.ts";
-import { DEBIAN_FORM, type TypedText } from "./config_checks.ts";
+import { DEBIAN_FORM, debuggerParts, type TypedText } from "./config_checks.ts";
 import type { WORDS } from "./config_notes.ts";
 import type { Fields } from "./config_schema.ts";
 import { sizeText } from "./units.ts";
@@ -56,6 +57,8 @@ export interface MachineConfig {
   readonly timeoutMs?: number;
   readonly json?: string;
   readonly trace?: string;
+  /** Where debuggers connect; the guest waits for one before its first instruction. */
+  readonly debugger?: DebuggerAddress;
 }
 
 const DEFAULT_MEMORY_BYTES = 512 * 2 ** 20;
@@ -139,6 +142,7 @@ export function complete(data: Fields): MachineConfig {
     ...(data.timeout === undefined ? {} : { timeoutMs: data.timeout }),
     ...(data.json === undefined ? {} : { json: data.json }),
     ...(data.trace === undefined ? {} : { trace: data.trace }),
+    ...(data.gdb === undefined ? {} : { debugger: debuggerAddress(data.gdb) }),
   };
 }
 
@@ -148,6 +152,11 @@ function kernelSource(kernel: string): KernelSource {
   const [, series, ofSeries, alone] = match;
   const flavour = (ofSeries ?? alone) === "generic" ? "generic" : "cloud";
   return { kind: "debian", choice: series === undefined ? { flavour } : { series, flavour } };
+}
+
+function debuggerAddress(where: string | number): DebuggerAddress {
+  const { path, port } = debuggerParts(where);
+  return path === undefined ? { kind: "port", port } : { kind: "unix", path };
 }
 
 function serialTarget(serial: string): SerialTarget {

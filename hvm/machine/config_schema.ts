@@ -7,7 +7,14 @@
  */
 
 import * as z from "zod/mini";
-import { isKernel, isSerial, LAST_INSTRUCTION, type TypedText, unescapeText } from "./config_checks.ts";
+import {
+  debuggerFault,
+  isKernel,
+  isSerial,
+  LAST_INSTRUCTION,
+  type TypedText,
+  unescapeText,
+} from "./config_checks.ts";
 import { DEBIAN_KERNELS, FIELD_NOTES, type FieldName, WORDS } from "./config_notes.ts";
 import {
   blockCacheSize,
@@ -33,6 +40,13 @@ const serial = z.string({ error: "it is stdio, null or file:PATH" }).check(
   z.refine(isSerial, {
     error: "it is stdio, null or file:PATH",
   }),
+);
+
+const gdb = z.union([z.string(), z.number()], { error: "it is a port, or unix:PATH" }).check(
+  (context) => {
+    const fault = debuggerFault(context.value);
+    if (fault !== undefined) context.issues.push({ code: "custom", message: fault, input: context.value });
+  },
 );
 
 const BOOT_MODULE = "it is FILE or FILE,TEXT";
@@ -97,7 +111,7 @@ export const fields = z.strictObject(
     nic: laterField("nic"),
     net: laterField("net"),
     firmware: laterField("firmware"),
-    gdb: laterField("gdb"),
+    gdb: z.optional(gdb),
   } satisfies Record<FieldName, z.ZodMiniType>,
   { error: "it is an object" },
 );

@@ -218,7 +218,18 @@ Deno.test("parseConfig refuses bad values with one sentence that names the field
     [{ blockCache: "4" }, "blockCache | Cannot use blockCache 4: it is from 1M to 1G"],
     [{ disk: "a.img" }, "disk | Cannot use disk a.img: disks are not there yet in this version"],
     [{ nic: "virtio" }, "nic | Cannot use nic virtio: network cards are not there yet in this version"],
-    [{ gdb: 1234 }, "gdb | Cannot use gdb 1234: the debugger's port is not there yet in this version"],
+    [{ gdb: 0 }, "gdb | Cannot use gdb 0: a port is 1 to 65535"],
+    [{ gdb: "65536" }, "gdb | Cannot use gdb 65536: a port is 1 to 65535"],
+    [{ gdb: "-1" }, "gdb | Cannot use gdb -1: a port is 1 to 65535"],
+    [{ gdb: 1.5 }, "gdb | Cannot use gdb 1.5: a port is 1 to 65535"],
+    [{ gdb: "localhost:1234" }, "gdb | Cannot use gdb localhost:1234: it is a port, or unix:PATH"],
+    [{ gdb: true }, "gdb | Cannot use gdb true: it is a port, or unix:PATH"],
+    [{ gdb: "unix:" }, "gdb | Cannot use gdb unix:: it is unix: and the path of a socket"],
+    [
+      { gdb: `unix:/${"x".repeat(107)}` },
+      `gdb | Cannot use gdb unix:/${"x".repeat(51)}...: ` +
+      "the path of a socket has at most 107 bytes, and this one has 108",
+    ],
     [5, " | Cannot use the configuration 5: it is an object"],
     [[], " | Cannot use the configuration []: it is an object"],
   ];

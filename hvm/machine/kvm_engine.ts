@@ -106,7 +106,7 @@ export function openKvmThread(
   memory: GuestMemory,
 ): EngineThread<KvmCpu> {
   const ops = kvmTableFor(caps) as VendorOps<KvmCpu>;
-  const machine = attachMachine(handle, (gpa, length) => memory.read(gpa, length));
+  const machine = attachMachine(handle, memory);
   const cpu = ops.construct(machine, 0);
   try {
     setCpuid(cpu, cpuidFor({ ...cpuid, tscKhz: tscKhz(cpu.vcpu) }));

@@ -59,6 +59,8 @@ export interface MachineListener {
   room(): void;
   /** The guest reset itself and is started again. */
   reset(cause: string): void;
+  /** The processor's thread looked at what a debugger sent. */
+  debugger(): void;
 }
 
 /** How a machine is built. */
@@ -74,6 +76,8 @@ export interface MachineEngine {
   readonly probe: Probe;
   readonly irqchip: IrqchipMode;
 }
+
+const ALL_REQUESTS = -1;
 
 /** A machine. */
 export class GuestMachine {
@@ -188,7 +192,7 @@ export class GuestMachine {
         this.#kick = message.kick;
         this.#placed = message.placed;
         // A request that came before there was anybody to kick.
-        if (this.#stopWanted) kick(message.kick);
+        if (this.channel.isRequested(ALL_REQUESTS)) kick(message.kick);
         return;
       case "bell":
         return this.#listener.output();
@@ -196,6 +200,8 @@ export class GuestMachine {
         return this.#listener.room();
       case "paused":
         return;
+      case "debugger":
+        return this.#listener.debugger();
       case "ended":
         for (const [name, hits] of Object.entries(message.counts)) {
           this.#counts[name] = (this.#counts[name] ?? 0) + hits;
@@ -284,6 +290,7 @@ function prepareRequest(parts: Omit<BuiltParts, "loaded">, battery?: RtcState): 
     commandLine: parts.commandLine,
     ...(traceFd === undefined ? {} : { traceFd }),
     finishRun: probe.vendor === "soft" ? 1 : HOST_POLICY[probe.vendor].finishRun,
+    debugged: config.debugger !== undefined,
     emulationAdvice: emulationAdvice(probe),
     crashAdvice: crashAdvice(probe),
   };

@@ -48,6 +48,8 @@ export interface PrepareRequest {
   readonly traceFd?: number;
   /** Instructions at most that are executed in place of the engine before it goes on. */
   readonly finishRun: number;
+  /** A debugger may connect, and the guest waits for one before its first instruction. */
+  readonly debugged: boolean;
   /** What a diagnosis of an instruction the engine lacks says to do. */
   readonly emulationAdvice: readonly string[];
   /** The same of a crash. */
@@ -94,6 +96,8 @@ export type ThreadMessage =
   /** There is room in the input ring again. */
   | { readonly type: "room" }
   | { readonly type: "paused"; readonly paused: boolean }
+  /** The debugger's bytes were looked at: there may be bytes for it, room for more, or it is let go. */
+  | { readonly type: "debugger" }
   /** The run is over, and everything of it that belonged to the thread is closed. */
   | {
     readonly type: "ended";

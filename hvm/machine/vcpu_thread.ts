@@ -15,6 +15,7 @@ import { viewGuestRam } from "../host/guest_ram.ts";
 import { MonotonicClock } from "../host/monotonic.ts";
 import { TraceWriter } from "../host/trace_writer.ts";
 import { Bus } from "../io/bus.ts";
+import { DebuggedCpu, type DebugPort, NO_DEBUGGER } from "../vcpu/debug.ts";
 import { pictureText } from "../vcpu/diagnose.ts";
 import type { ExitWorld } from "../vcpu/exits.ts";
 import { type LoopParts, REQUEST, runLoop } from "../vcpu/loop.ts";
@@ -22,6 +23,7 @@ import type { Outcome } from "../vcpu/outcome.ts";
 import type { CpuState } from "../x86/state.ts";
 import { PcBoard } from "./board_pc.ts";
 import { Channel } from "./channel.ts";
+import type { DebugSession } from "./debug_session.ts";
 import { buildFabric } from "./fabric.ts";
 import type { EngineThread } from "./engine_thread.ts";
 import { foreignComponents, openKvmThread, supportedLeaves } from "./kvm_engine.ts";
@@ -69,10 +71,17 @@ interface WorkerScope {
 const scope = globalThis as unknown as WorkerScope;
 if (scope.name === VCPU_WORKER && typeof WorkerGlobalScope !== "undefined") {
   let preparing: Promise<Prepared | undefined> = Promise.resolve(undefined);
+  // A debugger stays when its machine resets.
+  let session: DebugSession | undefined;
   const prepare = async (data: PrepareRequest) => {
     // Code of an engine is loaded when it is used: KVM guests start without the soft engine's.
     if (data.machine === undefined) softEngine ??= await import("./soft_engine.ts");
-    return new Prepared(data, (message) => scope.postMessage(message));
+    const tell = (message: ThreadMessage) => scope.postMessage(message);
+    if (data.debugged && session === undefined) {
+      const { DebugSession } = await import("./debug_session.ts");
+      session = new DebugSession(new Channel(data.channel), () => tell({ type: "debugger" }));
+    }
+    return new Prepared(data, tell, session);
   };
   scope.onmessage = ({ data }) => {
     switch (data.type) {
@@ -116,7 +125,11 @@ class Prepared {
   #machine: RunningMachine | undefined;
   #failure: Outcome | undefined;
 
-  constructor(request: PrepareRequest, tell: (message: ThreadMessage) => void) {
+  constructor(
+    request: PrepareRequest,
+    tell: (message: ThreadMessage) => void,
+    session: DebugSession | undefined,
+  ) {
     if (request.traceFd !== undefined) {
       this.#trace.listen((this.#writer = new TraceWriter(request.traceFd)).sink);
     }
@@ -129,7 +142,7 @@ class Prepared {
         const shown = { ...cpuid, supported: supportedLeaves() };
         this.#engine = openKvmThread(machine, caps, shown, memory) as EngineThread<unknown>;
       }
-      this.#machine = new RunningMachine(request, this.#engine, this.#trace, tell);
+      this.#machine = new RunningMachine(request, this.#engine, { trace: this.#trace, tell, session });
     });
   }
 
@@ -179,6 +192,14 @@ function messageOf(error: unknown): string {
   return error.name === "HostError" ? error.message : error.stack ?? error.message;
 }
 
+/** What outlives a run. */
+interface RunSurroundings {
+  readonly trace: Trace;
+  readonly tell: (message: ThreadMessage) => void;
+  /** Absent when no debugger may come. */
+  readonly session: DebugSession | undefined;
+}
+
 /** One run of one machine. */
 class RunningMachine {
   readonly board: PcBoard;
@@ -193,14 +214,14 @@ class RunningMachine {
   readonly #fabric: InterruptFabric;
   /** Input that goes to the first serial port before what is in the ring. */
   readonly #again: number[] = [];
+  readonly #debugger: DebugPort;
   #outcome: Outcome | undefined;
   #finisher: Finisher<unknown> | undefined;
 
   constructor(
     request: PrepareRequest,
     engine: EngineThread<unknown>,
-    trace: Trace,
-    tell: (message: ThreadMessage) => void,
+    { trace, tell, session }: RunSurroundings,
   ) {
     this.#request = request;
     this.#engine = engine;
@@ -232,7 +253,24 @@ class RunningMachine {
       debugOutput: (byte) => this.#debug(byte),
       end: (outcome) => this.#end(outcome),
     });
+    this.#debugger = session === undefined ? NO_DEBUGGER : this.#debugged(session);
     this.#type();
+  }
+
+  #debugged(session: DebugSession): DebugPort {
+    const { ops, cpu } = this.#engine;
+    const target = new DebuggedCpu({
+      ops,
+      cpu,
+      memory: viewGuestRam(this.#request.ram),
+      end: (outcome) => this.#end(outcome),
+      // Why it stopped the debugger knows.
+      describe: () => this.#diagnose("").split("\n").slice(1).join("\n"),
+      serve: () => session.serve(),
+      stopped: (reason) => session.stopped(reason),
+    });
+    session.take(target);
+    return target;
   }
 
   /** Has the texts of the configuration typed when their instructions are reached. */
@@ -288,6 +326,7 @@ class RunningMachine {
         takeKick: () => this.#engine.takeKick(),
       },
       world: this.#world(this.#ports, this.#memoryIo, fabric),
+      debug: this.#debugger,
       drain: () => this.#engine.drain(this.#ports, this.#memoryIo),
       outcome: () => this.#outcome,
       onRequest: (bits) => {
@@ -325,9 +364,11 @@ class RunningMachine {
       memoryIo: this.#memoryIo,
       trace: this.#trace,
       components: foreignComponents(supportedLeaves()),
-      run: this.#request.finishRun,
+      // Code that is run in place of the engine meets no breakpoints.
+      run: this.#request.debugged ? 1 : this.#request.finishRun,
     });
     const { kind } = this.#finisher.finish();
+    if (kind === "done") this.#debugger.finished();
     return kind === "unknown" ? undefined : kind;
   }
 

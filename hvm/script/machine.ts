@@ -3,9 +3,11 @@
  * @module
  */
 
+import type { DebuggerAddress, DebuggerServer } from "../gdb/server.ts";
 import { Progress } from "../host/progress.ts";
 import { openOutputFile } from "../host/output_file.ts";
 import { openTrace } from "../host/trace_writer.ts";
+import { debuggerLink } from "../machine/debugger_link.ts";
 import { boardResources } from "../machine/layout.ts";
 import type { MachineConfig, MachineOptions } from "../machine/config.ts";
 import { crashAdvice, GuestMachine, type MachineResult } from "../machine/machine.ts";
@@ -33,11 +35,13 @@ export class Machine implements MachineHandle {
   readonly console: GuestConsole;
   readonly events: EventSource<MachineEvent>;
   readonly ended: Promise<MachineEnd>;
+  readonly debugger?: string;
   readonly #machine: GuestMachine;
   readonly #console: Console;
   readonly #hub: EventHub<MachineEvent>;
   readonly #port: RingPort;
   readonly #panic: PanicWatch;
+  readonly #server: DebuggerServer | undefined;
   readonly #files: DisposableStack;
   #stopReason: StopReason | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -49,6 +53,8 @@ export class Machine implements MachineHandle {
     this.#port = port;
     this.#hub = hub;
     this.#panic = parts.panic;
+    this.#server = parts.server;
+    if (parts.server !== undefined) this.debugger = parts.server.command;
     this.#files = parts.files;
     this.#console = parts.console;
     this.console = parts.console;
@@ -93,27 +99,34 @@ export class Machine implements MachineHandle {
       const file = cleanup.use(await openOutputFile(config.serial.path));
       console.output.subscribe((bytes) => file.write(bytes));
     }
+    const server = config.debugger === undefined
+      ? undefined
+      : cleanup.use(await listen(config.debugger, (text) => hub.emit({ type: "notice", text })));
     const machine = await GuestMachine.build(config, {
       output: () => port.deliver(),
       room: () => port.hasRoom(),
       reset: (cause) => hub.emit({ type: "reset", cause }),
+      debugger: () => server?.hear(),
     }, {
       progress: (start.progress ?? Progress.silent()) as Progress,
       ...(start.signal === undefined ? {} : { signal: start.signal }),
       ...(trace === undefined ? {} : { traceFd: trace.fd }),
     });
     port.connect(machine);
-    const result = new Machine({ config, machine, console, hub, port, panic, files: cleanup.move() });
+    const result = new Machine({ config, machine, console, hub, port, panic, server, files: cleanup.move() });
     if (config.timeoutMs !== undefined) {
       result.#timer = setTimeout(() => void result.stop("timeout"), config.timeoutMs);
     }
     machine.start();
+    server?.serve(debuggerLink(machine));
     return result;
   }
 
   stop(reason: StopReason = "script"): Promise<MachineEnd> {
     if (this.#stopReason === undefined) {
       this.#stopReason = reason;
+      // Who asks twice is not waited for, and no socket may be left then.
+      this.#server?.takeNoMore();
       this.#machine.request(REQUEST.STOP);
     }
     return this.ended;
@@ -150,8 +163,9 @@ export class Machine implements MachineHandle {
   async #over(result: MachineResult): Promise<MachineEnd> {
     if (this.#timer !== undefined) clearTimeout(this.#timer);
     await this.#outputTaken();
-    this.#files.dispose();
     const end = this.#name(result);
+    await this.#server?.end(end.end === "panic" || end.end === "triple-fault" ? "crashed" : statusOf(end));
+    this.#files.dispose();
     this.#console.close(`The guest ended (${end.end})`);
     this.#hub.emit({ type: "ended", end });
     this.#hub.close();
@@ -198,13 +212,25 @@ export class Machine implements MachineHandle {
       case "host-error":
         return { end: outcome.kind, message: outcome.message, diagnosis: outcome.diagnosis, stats };
       case "stopped": {
-        const reason = this.#stopReason ?? "script";
+        const reason = this.#stopReason ?? "debugger"; // nobody else ends a guest without a word here
         if (reason !== "timeout") return { end: "stopped", reason, stats };
         const message = `The guest did not end within ${this.config.timeoutMs} ms`;
         return { end: "timeout", message, diagnosis: outcome.diagnosis, stats };
       }
     }
   }
+}
+
+/** What a debugger is told of an end. */
+function statusOf(end: MachineEnd): number {
+  if (end.end === "command") return end.status & 0xff;
+  return end.end === "exit-port" ? (end.value << 1 | 1) & 0xff : 0;
+}
+
+/** Listens for debuggers; the code for it is loaded where it is wanted. */
+async function listen(address: DebuggerAddress, say: (text: string) => void): Promise<DebuggerServer> {
+  const { listenForDebuggers } = await import("../gdb/server.ts");
+  return listenForDebuggers(address, say);
 }
 
 interface Parts {
@@ -214,6 +240,7 @@ interface Parts {
   readonly hub: EventHub<MachineEvent>;
   readonly port: RingPort;
   readonly panic: PanicWatch;
+  readonly server: DebuggerServer | undefined;
   /** Closed when the machine has ended. */
   readonly files: DisposableStack;
 }

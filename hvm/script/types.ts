@@ -16,6 +16,8 @@ export type StopReason =
   | "sighup"
   /** A script called {@linkcode MachineHandle.stop}. */
   | "script"
+  /** A debugger killed the guest. */
+  | "debugger"
   /** The terminal's escape key. */
   | "escape"
   /** Nobody reads the guest's output any more. */
@@ -128,6 +130,8 @@ export interface MachineHandle extends AsyncDisposable {
    * listener held back for more than a second after a stop or a time-out.
    */
   readonly ended: Promise<MachineEnd>;
+  /** What to type in gdb, where a debugger may connect; the guest waits for it. */
+  readonly debugger?: string;
   /** Ends the run, whatever the guest does. Stopping twice is stopping once. */
   stop(reason?: StopReason): Promise<MachineEnd>;
   /** What was loaded and what the board placed where; the windows of devices once the guest runs. */

@@ -27,12 +27,14 @@ export interface KvmTestOptions {
   readonly quirk?: string;
   /** The one kind of host whose peculiarity it shows. */
   readonly only?: KvmVendor;
+  /** What else keeps it from this host, as a clause; undefined when nothing does. */
+  readonly missing?: string | undefined;
 }
 
 /** Names of the skipped tests of this process and why, in order. */
 export const skippedKvmTests: { readonly name: string; readonly reason: string }[] = [];
 
-function reasonToSkip({ needs = [], quirk, only }: KvmTestOptions): string | undefined {
+function reasonToSkip({ needs = [], quirk, only, missing: other }: KvmTestOptions): string | undefined {
   const missing = kvmMissing();
   if (missing !== undefined) return missing;
   if (only !== undefined && kvmVendor() !== only) return `this host is not of kind ${only}`;
@@ -40,6 +42,7 @@ function reasonToSkip({ needs = [], quirk, only }: KvmTestOptions): string | und
     throw new RangeError(`There is no quirk "${quirk}"`);
   }
   if (quirk !== undefined && quirksOf(kvmVendor()).some(({ id }) => id === quirk)) return `quirk ${quirk}`;
+  if (other !== undefined) return other;
   if (needs.length === 0) return undefined;
   const system = KvmSystem.open();
   const absent = needs.filter((name) => system.capability(name) === 0);

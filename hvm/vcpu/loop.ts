@@ -7,6 +7,7 @@
  */
 
 import { EXIT, type Exit, type VendorOps } from "../vendor/ops.ts";
+import type { DebugPort } from "./debug.ts";
 import type { EventDelivery } from "./events.ts";
 import { type ExitWorld, handleExit, NEXT } from "./exits.ts";
 import type { Outcome } from "./outcome.ts";
@@ -45,6 +46,8 @@ export const REQUEST = {
   OUTPUT: 1 << 4,
   POWER_BUTTON: 1 << 5,
   NMI: 1 << 6,
+  /** A debugger came, went or said something. */
+  DEBUG: 1 << 7,
 } as const;
 
 /** What the loop needs around it. */
@@ -60,7 +63,9 @@ export interface LoopParts<V> {
   readonly drain: () => void;
   /** The outcome somebody set, if any. */
   readonly outcome: () => Outcome | undefined;
-  /** A request other than stop, pause and resume. */
+  /** Who debugs the processor. */
+  readonly debug: DebugPort;
+  /** A request other than stop, pause, resume and debug. */
   readonly onRequest: (bits: number) => void;
   /** Told when the processor has come to rest in a pause, and when it goes on. */
   readonly onPaused: (paused: boolean) => void;
@@ -72,7 +77,7 @@ export interface LoopParts<V> {
  * @returns undefined in the latter case.
  */
 export function runLoop<V>(parts: LoopParts<V>, again = false): Outcome | undefined {
-  const { ops, cpu, exit, delivery, clock, thread, world } = parts;
+  const { ops, cpu, exit, delivery, clock, thread, world, debug } = parts;
   let halted = again && handleExit(parts.exit, parts.world) === NEXT.HALT;
   let alarm = Infinity;
   while (true) {
@@ -85,7 +90,7 @@ export function runLoop<V>(parts: LoopParts<V>, again = false): Outcome | undefi
       continue;
     }
     halted = false;
-    delivery.beforeRun();
+    if (!debug.stepping) delivery.beforeRun();
     const deadline = clock.deadline();
     if (deadline !== alarm) thread.setAlarm(alarm = deadline);
     ops.run(cpu, exit);
@@ -95,7 +100,7 @@ export function runLoop<V>(parts: LoopParts<V>, again = false): Outcome | undefi
     if (exit.kind === EXIT.INTERRUPTED) {
       thread.takeKick();
       alarm = Infinity; // it may have been the alarm, which rings once
-    } else {
+    } else if (!debug.caught(exit)) {
       const next = handleExit(exit, world);
       if (next === NEXT.LEAVE) return undefined;
       halted = next === NEXT.HALT;
@@ -103,27 +108,29 @@ export function runLoop<V>(parts: LoopParts<V>, again = false): Outcome | undefi
   }
 }
 
-/** Handles requests; true when the machine is to stop. Blocks while paused. */
+/** Handles requests; true when the machine is to stop. Blocks while paused or held by a debugger. */
 function attend<V>(parts: LoopParts<V>): boolean {
-  const { thread, clock } = parts;
+  const { thread, clock, debug } = parts;
   let bits = thread.takeRequests();
-  if (bits === 0) return false;
+  if (bits === 0 && !debug.held) return false;
   let paused = false;
+  let resting = false;
   while (true) {
     if ((bits & REQUEST.STOP) !== 0) return true;
-    if ((bits & REQUEST.PAUSE) !== 0 && (bits & REQUEST.RESUME) === 0 && !paused) {
-      paused = true;
-      clock.pause();
-      parts.onPaused(true);
+    const was: boolean = paused;
+    if ((bits & REQUEST.PAUSE) !== 0 && (bits & REQUEST.RESUME) === 0) paused = true;
+    else if ((bits & REQUEST.RESUME) !== 0) paused = false;
+    if ((bits & REQUEST.DEBUG) !== 0) debug.serve();
+    const rests = paused || debug.held;
+    if (rests !== resting) {
+      resting = rests;
+      if (rests) clock.pause();
+      else clock.resume();
     }
-    if ((bits & REQUEST.RESUME) !== 0 && paused) {
-      paused = false;
-      clock.resume();
-      parts.onPaused(false);
-    }
-    const rest = bits & ~(REQUEST.STOP | REQUEST.PAUSE | REQUEST.RESUME);
+    if (paused !== was) parts.onPaused(paused);
+    const rest = bits & ~(REQUEST.STOP | REQUEST.PAUSE | REQUEST.RESUME | REQUEST.DEBUG);
     if (rest !== 0) parts.onRequest(rest);
-    if (!paused) return false;
+    if (!resting) return false;
     bits = thread.takeRequests();
     if (bits === 0) thread.wait(Infinity);
   }

@@ -11,6 +11,7 @@ import {
   type VendorOps,
 } from "../vendor/ops.ts";
 import { type EventDelivery, type LocalApic, SplitDelivery, UserDelivery } from "./events.ts";
+import { type DebugPort, NO_DEBUGGER } from "./debug.ts";
 import type { ExitWorld } from "./exits.ts";
 import { REQUEST, runLoop } from "./loop.ts";
 import type { Outcome } from "./outcome.ts";
@@ -85,6 +86,7 @@ function rig(
       takeKick: () => log.push("kick taken"),
     },
     world,
+    debug: NO_DEBUGGER as DebugPort,
     drain: () => {},
     outcome: () => outcome,
     onRequest: (bits: number) => log.push(`request ${bits}`),
@@ -186,6 +188,45 @@ function pic(vectors: number[]) {
     acknowledge: () => vectors.shift()!,
   };
 }
+
+Deno.test("runLoop stands still while a debugger holds its processor, the clock too", () => {
+  const r = rig([() => ({ kind: EXIT.DEBUG }), powerOff]);
+  const debug = {
+    held: true,
+    stepping: false,
+    serve: () => {
+      r.log.push("served");
+      debug.held = false;
+    },
+    finished: () => {},
+    caught: (exit: Exit) => debug.held = exit.kind === EXIT.DEBUG,
+  };
+  const served = () => void r.request(REQUEST.DEBUG);
+  r.waits.push(served, served);
+  assert.deepEqual(runLoop({ ...r.parts, debug }), { kind: "poweroff" });
+  const hold = ["clock stops", "wait Infinity", "served", "clock goes on"];
+  assert.deepEqual(r.log, [...hold, ...hold]);
+  assert.equal(r.steps(), 2);
+});
+
+Deno.test("runLoop can be stopped while a debugger holds its processor", () => {
+  const r = rig([]);
+  r.waits.push(() => void r.request(REQUEST.STOP));
+  const debug = { ...NO_DEBUGGER, held: true };
+  assert.equal(runLoop({ ...r.parts, debug })?.kind, "stopped");
+});
+
+Deno.test("runLoop delivers no interrupt before a debugger's step", () => {
+  const log: string[] = [];
+  const r = rig([() => ({ kind: EXIT.AGAIN }), powerOff], () => ({
+    beforeRun: () => void log.push("deliver"),
+    afterRun: () => {},
+    canWake: () => true,
+  }));
+  const debug = { ...NO_DEBUGGER, stepping: true, caught: () => debug.stepping = false };
+  runLoop({ ...r.parts, debug });
+  assert.deepEqual(log, ["deliver"]);
+});
 
 Deno.test("UserDelivery injects one vector an entry and asks for a window for the next", () => {
   const e = engine([]);

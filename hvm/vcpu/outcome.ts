@@ -9,6 +9,8 @@ export type ResetCause =
   | "keyboard-controller"
   | "port-92"
   | "system-event"
+  /** A debugger's command. */
+  | "debugger"
   | "triple-fault";
 
 /** The end of a run. */

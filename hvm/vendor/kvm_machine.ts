@@ -42,8 +42,13 @@ export interface KvmMachineHandle {
 /** A machine as one thread sees it. */
 export interface KvmMachine extends KvmMachineHandle {
   readonly vm: KvmVm;
-  /** Guest memory, for showing the instruction a guest died at. */
-  readonly readMemory: (gpa: number, length: number) => Uint8Array;
+  readonly memory: KvmMemory;
+}
+
+/** Guest memory, for showing the instruction a guest died at and for a debugger's breakpoints. */
+export interface KvmMemory {
+  read(gpa: number, length: number): Uint8Array;
+  write(gpa: number, bytes: Uint8Array): void;
 }
 
 /**
@@ -80,9 +85,9 @@ export function createMachine(system: KvmSystem, request: MachineRequest): KvmMa
 /** The calling thread's view of a machine. */
 export function attachMachine(
   handle: KvmMachineHandle,
-  readMemory: (gpa: number, length: number) => Uint8Array,
+  memory: KvmMemory,
 ): KvmMachine {
-  return { ...handle, vm: KvmVm.attach(handle.vmFd, handle.vcpuMapSize), readMemory };
+  return { ...handle, vm: KvmVm.attach(handle.vmFd, handle.vcpuMapSize), memory };
 }
 
 /** Closes the machine's descriptor; its processors must have been relinquished. */

@@ -8,11 +8,13 @@
 import { PAGE_SIZE } from "../base/addr.ts";
 import { HostError } from "../base/errors.ts";
 import { VCPUEVENT_VALID, X86_SHADOW_INT } from "../kvm/abi.ts";
+import { DEBUGREGS } from "../kvm/abi_structs.ts";
 import type { CpuidEntry } from "../kvm/cpuid_list.ts";
 import { KickReceiver } from "../kvm/kick.ts";
 import { getState, setCpuid as setVcpuCpuid, setGuestDebug, setState, translate } from "../kvm/vcpu_state.ts";
 import { type CpuState, CR0, EFER, RFLAGS } from "../x86/state.ts";
 import { KvmCpu, SET, type SyncPolicy } from "./kvm_cpu.ts";
+import { armPlan, guestDr6, stopOf } from "./kvm_debug.ts";
 import { ExitReader } from "./kvm_exits.ts";
 import type { KvmMachine } from "./kvm_machine.ts";
 import { readExtended, writeExtended } from "./kvm_extended.ts";
@@ -86,6 +88,16 @@ export function kvmTable(parts: VendorParts): VendorOps<KvmCpu, KvmMachine> {
       cpu.flush(SET.SREGS);
       cpu.forget(SET.SREGS);
       return cpu.vcpu.writeMsr(index, value);
+    },
+    changeState,
+    memoryWritten: () => {}, // the host's memory is the guest's
+    setDebug: armPlan,
+    debugStop: (cpu, exit) => {
+      const stop = stopOf(cpu, exit);
+      if (typeof stop !== "object" || !("vector" in stop)) return stop;
+      if (stop.vector === VECTOR_DB) setDr6(cpu, guestDr6(exit));
+      inject(cpu, { kind: "exception", vector: stop.vector }, parts.injectByRegisters);
+      return "guest";
     },
   };
 }
@@ -201,6 +213,23 @@ function adoptState(
 }
 
 const SHADOWS = { none: 0, sti: X86_SHADOW_INT.STI, "mov-ss": X86_SHADOW_INT.MOV_SS } as const;
+/** As {@linkcode writeState}, but what is on its way stays. */
+function changeState(cpu: KvmCpu, state: CpuState): void {
+  cpu.complete();
+  cpu.load(SET.REGS | SET.SREGS);
+  stateInto(state, cpu.regs, cpu.sregs);
+  setCr8(cpu, Number(state.cr8));
+  cpu.touch(SET.REGS | SET.SREGS);
+}
+
+const VECTOR_DB = 1;
+
+function setDr6(cpu: KvmCpu, bits: bigint): void {
+  const bytes = getState(cpu.vcpu, "DEBUGREGS");
+  const view = DEBUGREGS.view(bytes);
+  view.dr6 = view.dr6 & ~0xfn | bits;
+  setState(cpu.vcpu, "DEBUGREGS", bytes);
+}
 
 function inject(cpu: KvmCpu, event: CpuEvent, byRegisters: boolean): void {
   switch (event.kind) {
@@ -294,7 +323,7 @@ function linearBytes(cpu: KvmCpu, linear: bigint, length: number): Uint8Array {
   try {
     cpu.flush();
     const gpa = translate(cpu.vcpu, linear);
-    return gpa < 0 ? NO_BYTES : cpu.machine.readMemory(gpa, length);
+    return gpa < 0 ? NO_BYTES : cpu.machine.memory.read(gpa, length);
   } catch (error) {
     // This only decorates a diagnosis; a host that cannot translate has none.
     if (error instanceof HostError) return NO_BYTES;

@@ -103,6 +103,31 @@ export const BLOCKED = {
   NMI: 1 << 3,
 } as const;
 
+/** Data accesses a debugger waits for. */
+export interface Watch {
+  readonly access: "write" | "read" | "access";
+  /** Linear. */
+  readonly address: bigint;
+  readonly length: number;
+}
+
+/** What is to stop a run for a debugger outside of the guest. */
+export interface DebugPlan {
+  /** After one instruction. */
+  readonly step: boolean;
+  /** Before instructions at these linear addresses: by whatever means, and by the processor's own registers. */
+  readonly software: readonly bigint[];
+  readonly hardware: readonly bigint[];
+  /** After instructions that access data. */
+  readonly watches: readonly Watch[];
+}
+
+/** What stopped a run for a debugger. */
+export type DebugStop =
+  | { readonly kind: "step" }
+  | { readonly kind: "software" | "hardware" }
+  | { readonly kind: "watch"; readonly watch: Watch };
+
 /** Facts about an engine on this host. */
 export interface VendorCaps {
   readonly vendor: VendorName;
@@ -198,4 +223,15 @@ export interface VendorOps<V, M = unknown> {
   readMsr(cpu: V, index: number): bigint | undefined;
   /** False when the engine refuses. */
   writeMsr(cpu: V, index: number, value: bigint): boolean;
+  /** Changes registers in the middle of a run: what is on its way to the processor stays. */
+  changeState(cpu: V, state: CpuState): void;
+  /** Somebody else wrote guest memory that may be code. */
+  memoryWritten(cpu: V, gpa: number, bytes: number): void;
+  /** Arms what is to stop runs from now on, in place of what was; false when not all of it can be. */
+  setDebug(cpu: V, plan: DebugPlan): boolean;
+  /**
+   * What the last exit means for a debugger: `none` when it has nothing to do with debugging, `guest` when the guest's
+   * own debugging made it and got what it was to have.
+   */
+  debugStop(cpu: V, exit: Exit): DebugStop | "none" | "guest";
 }

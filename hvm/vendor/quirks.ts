@@ -198,7 +198,8 @@ export const QUIRKS: readonly Quirk[] = [
     hosts: ["pvm"],
     evidence:
       "single-step works everywhere but in 64-bit ring 3, execute breakpoints in ring 0 alone, watchpoints nowhere",
-    answer: "debuggers are told by caps.stockGuests",
+    answer:
+      "a debugger's data breakpoints are refused, so that it watches by stepping; see HostPolicy.dataBreakpoints",
     test: "64-bit ring 3 does not single-step without hardware virtualization",
   },
   {
@@ -240,6 +241,8 @@ export interface HostPolicy {
   readonly exitOnUserFailure: boolean;
   /** See `finish-run`. */
   readonly finishRun: number;
+  /** The debug registers stop at accesses to data. See `pvm-debug`. */
+  readonly dataBreakpoints: boolean;
   /** CPUID features not to be shown. */
   readonly hiddenFeatures: readonly FeatureName[];
   /** The division of the interrupt controllers that serves best, where the host has it. */
@@ -275,6 +278,7 @@ export const HOST_POLICY: Readonly<Record<KvmVendor, HostPolicy>> = {
     disabledQuirks: DISABLED,
     exitOnUserFailure: false,
     finishRun: 1,
+    dataBreakpoints: true,
     hiddenFeatures: [],
   },
   svm: {
@@ -283,6 +287,7 @@ export const HOST_POLICY: Readonly<Record<KvmVendor, HostPolicy>> = {
     disabledQuirks: DISABLED,
     exitOnUserFailure: false,
     finishRun: 1,
+    dataBreakpoints: true,
     hiddenFeatures: [],
   },
   pvm: {
@@ -292,6 +297,7 @@ export const HOST_POLICY: Readonly<Record<KvmVendor, HostPolicy>> = {
     disabledQuirks: DISABLED,
     exitOnUserFailure: true,
     finishRun: 16,
+    dataBreakpoints: false,
     hiddenFeatures: PVM_HIDDEN,
   },
 };

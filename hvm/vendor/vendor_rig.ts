@@ -171,7 +171,10 @@ export function guest(program: (a: Asm) => void, options: GuestOptions = {}): Gu
   const own = options.memory === undefined ? mapAnonymous(AT.RAM_END) : undefined;
   const mapping = options.memory ?? own!;
   const ram = mapping.bytes;
-  const machine = attachMachine(handle, (gpa, length) => ram.slice(gpa, gpa + length));
+  const machine = attachMachine(handle, {
+    read: (gpa, length) => ram.slice(gpa, gpa + length),
+    write: (gpa, bytes) => ram.set(bytes, gpa),
+  });
   machine.vm.setMemory({ slot: 0, gpa: 0, length: AT.RAM_END, address: mapping.address });
   const labels = new Asm({ origin: AT.CODE, bits: mode === "real" ? 16 : mode === "flat" ? 32 : 64 });
   program(labels);

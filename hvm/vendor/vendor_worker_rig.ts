@@ -34,7 +34,10 @@ const scope = globalThis as unknown as {
 scope.onmessage = ({ data: order }) => {
   const ops = kvmTableFor(order.caps);
   const ram = bytesAt(order.ramAddress, order.ramLength);
-  const machine = attachMachine(order.handle, (gpa, length) => ram.slice(gpa, gpa + length));
+  const machine = attachMachine(order.handle, {
+    read: (gpa, length) => ram.slice(gpa, gpa + length),
+    write: (gpa, bytes) => ram.set(bytes, gpa),
+  });
   const cpu = ops.construct(machine, 0);
   // With interrupts off the VT-x lab's processor would not take its own either, and no kick could come.
   ops.writeState(cpu, { ...startState("real"), rflags: 0x202n });

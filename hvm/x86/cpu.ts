@@ -9,6 +9,7 @@
  */
 
 import { ATTR, AUX, CPU, JUMP, MODE, PLACE, TLB } from "./exec/cpu_memory.ts";
+import { DebugUnit } from "./debug.ts";
 import { Insn } from "./insn.ts";
 import { Paging } from "./paging.ts";
 import { CR0, CR4, EFER, RFLAGS } from "./state.ts";
@@ -25,6 +26,8 @@ export const RUN_EXIT = {
   HALT: 1,
   /** Triple fault. */
   SHUTDOWN: 2,
+  /** A debugger is to look. */
+  DEBUG: 3,
 } as const;
 
 /** A fault on its way through the engine. One object serves all: nothing is allocated. */
@@ -44,6 +47,9 @@ export type SystemOps = Readonly<Record<string, SystemOp>>;
 
 /** A segment register in the state; LDTR and TR have cells of their own. */
 export const SEGMENT = { ES: 0, CS: 1, SS: 2, DS: 3, FS: 4, GS: 5, LDT: 6, TR: 7 } as const;
+
+const READ = { read: true, write: false };
+const WRITE = { read: false, write: true };
 
 /** One processor. */
 /** A component of extended state beyond SSE. [SDM] vol. 1, 13.4.3 (CPUID leaf 0Dh) */
@@ -77,6 +83,7 @@ export class Cpu {
   /** RAX to R15. */
   readonly gpr: BigUint64Array;
   readonly paging: Paging;
+  readonly debug: DebugUnit;
   /** The instruction that system code executes. */
   readonly insn: Insn = new Insn();
   /** Where execution goes on after it: past it, unless the instruction changes this. */
@@ -99,6 +106,7 @@ export class Cpu {
     this.u64 = new BigUint64Array(buffer);
     this.i64 = new BigInt64Array(buffer);
     this.gpr = new BigUint64Array(buffer, CPU.GPR, 16);
+    this.debug = new DebugUnit(this);
     this.paging = new Paging(this);
   }
 
@@ -275,10 +283,14 @@ export class Cpu {
     if ((cr0 & CR0.TS) !== 0) mode |= MODE.TS;
     if ((cr0 & CR0.EM) !== 0) mode |= MODE.EM;
     if ((cr0 & CR0.PE) === 0 || (eflags & RFLAGS.VM) !== 0) mode |= MODE.REAL;
-    if (this.single || (eflags & RFLAGS.TF) !== 0 || (this.u32[(CPU.DR >> 2) + 14]! & 0xff) !== 0) {
-      mode |= MODE.STEP;
-    }
-    if (mode !== this.cell32(CPU.MODE)) {
+    const { debug } = this;
+    const resumed = (eflags & RFLAGS.RF) !== 0 && debug.guestBreaks;
+    const alone = this.single || debug.stepwise;
+    if (alone || resumed || (eflags & RFLAGS.TF) !== 0) mode |= MODE.STEP;
+    const before = this.cell32(CPU.MODE);
+    if (mode !== before) {
+      // From the next instruction on each is followed by a look.
+      if ((mode & ~before & MODE.STEP) !== 0 && !alone) this.endSoon();
       this.setCell32(CPU.MODE, mode);
       this.newGeneration();
     }
@@ -318,12 +330,14 @@ export class Cpu {
    * the processor's (descriptor tables, TSS, stacks of inner levels). Throws a {@linkcode GuestFault}.
    */
   readLinear(linear: bigint, bytes: number, supervisor = false): bigint {
+    if (this.debug.data.watching) this.debug.accessed(linear, bytes, READ);
     return this.paging.read(linear, bytes, supervisor);
   }
 
   /** Writes likewise; nothing is written when any part of it faults. */
   writeLinear(linear: bigint, bytes: number, value: bigint, supervisor = false): void {
     this.paging.write(linear, bytes, value, supervisor);
+    if (this.debug.data.watching) this.debug.accessed(linear, bytes, WRITE);
   }
 
   /** Throws what an access to `bytes` bytes would throw. */

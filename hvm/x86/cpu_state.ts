@@ -116,6 +116,7 @@ export function loadExtended(cpu: Cpu, { xsave, xcr0, debug }: ExtendedState): v
   loadFpuImage(cpu, xsave);
   cpu.setCell64(CPU.XCR0, xcr0);
   DEBUG_REGISTERS.forEach((n, i) => cpu.setCell64(CPU.DR + n * 8, debug[i]!));
+  cpu.debug.refresh();
   cpu.updateMode();
 }
 
@@ -131,6 +132,7 @@ export function resetCpu(cpu: Cpu): void {
   for (let n = 0; n < 6; n++) cpu.setCell64(CPU.DR + n * 8, 0n);
   cpu.setCell64(CPU.DR + 48, 0xffff0ff0n);
   cpu.setCell64(CPU.DR + 56, 0x400n);
+  cpu.debug.refresh();
   cpu.setCell64(CPU.XCR0, 1n);
   cpu.setCell32(CPU.MXCSR, 0x1f80);
   cpu.setCell32(CPU.FCW, 0x40);

@@ -7,6 +7,7 @@
  * @module
  */
 
+import type { DataBreakpoints } from "./debug_data.ts";
 import { CPU, PLACE, TLB } from "./exec/cpu_memory.ts";
 import { VECTOR } from "./exec/sem.ts";
 import { CR0, CR4, EFER, RFLAGS } from "./state.ts";
@@ -47,6 +48,7 @@ const NONE = 1n;
 /** What translation reads of its processor. */
 export interface TranslatedCpu {
   readonly world: World;
+  readonly debug: { readonly data: DataBreakpoints };
   readonly u32: Uint32Array;
   readonly u64: BigUint64Array;
   readonly cr0: number;
@@ -244,6 +246,9 @@ export class Paging {
     const physical = this.#page + (low & 0xfff);
     const offset = cpu.world.ramOffset(this.#page);
     if (offset < 0) return physical;
+    // Accesses near a data breakpoint come here each time.
+    const { data } = cpu.debug;
+    if (data.watching && kind !== ACCESS_KIND.FETCH && data.watchesPage(linear)) return physical;
     const entry = this.#entryOf(low);
     const { u32 } = cpu;
     const page = (low & 0xfffff000) >>> 0;

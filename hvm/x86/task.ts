@@ -161,6 +161,7 @@ export function switchTask(cpu: Cpu, selector: number, { cause, returnTo, ext = 
   cpu.rip = next.ip;
   cpu.nextRip = next.ip;
   cpu.setCell64(CPU.DR + 56, cpu.cell64(CPU.DR + 56) & ~0x155n);
+  cpu.debug.refresh();
   try {
     inNewTask(() => loadTaskSegments(cpu, next, layout));
   } finally {

@@ -110,9 +110,9 @@ Deno.test("hvm run refuses devices that are not there yet", async () => {
       "Cannot use --firmware builtin: firmware is not there yet in this version",
     ],
     [
-      ["run", "--gdb", "1234"],
+      ["run", "--gdb", "70000"],
       125,
-      "Cannot use --gdb 1234: the debugger's port is not there yet in this version",
+      "Cannot use --gdb 70000: a port is 1 to 65535",
     ],
   ]);
 });

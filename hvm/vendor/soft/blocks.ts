@@ -12,6 +12,7 @@
 
 import type { Cpu } from "../../x86/cpu.ts";
 import { decode, MORE as MORE_BYTES, OK, TOO_LONG } from "../../x86/decode.ts";
+import { BREAK_FAULT } from "../../x86/debug.ts";
 import { CPU, JUMP, MODE, PLACE, RECORD, RECORD_FLAG, TLB } from "../../x86/exec/cpu_memory.ts";
 import { type Semantics, VECTOR } from "../../x86/exec/sem.ts";
 import { Insn, traitsOf } from "../../x86/insn.ts";
@@ -71,6 +72,8 @@ export class Blocks {
   readonly #bytes = new Uint8Array(16);
   /** Bits of MODE that decoding depends on, to keep keys small. */
   static readonly KEY_MODES = 1024;
+  /** Blocks that breakpoints are in. */
+  #broken: Block[] = [];
   /** Counters, for traces. */
   readonly counts = { built: 0, killed: 0, flushes: 0 };
 
@@ -97,8 +100,9 @@ export class Blocks {
     const linear = code64 ? rip : BigInt.asUintN(32, rip + cpu.segBase(SEGMENT.CS));
     let offset = cpu.paging.fetchOffset(linear);
     if (offset < 0) offset = cpu.world.ramOffset(cpu.paging.fill(linear, ACCESS_KIND.FETCH));
-    const crossing = this.#crossingAt(offset, linear, mode);
-    const inside = offset < 0 || crossing !== 0 ? 0 : this.#inside(offset, mode);
+    const breaks = this.#breaksAt(linear, mode);
+    const crossing = breaks === undefined ? this.#crossingAt(offset, linear, mode) : 0;
+    const inside = offset < 0 || crossing !== 0 ? 0 : this.#inside(offset, mode, breaks);
     const record = crossing !== 0 ? crossing : inside !== 0 ? inside : this.#outside(offset, linear, mode);
     this.#remember(record, inside !== 0 && code64 ? mode : JUMP.ONCE);
     return record;
@@ -121,9 +125,7 @@ export class Blocks {
     let killed = false;
     for (const block of blocks.values()) {
       if (block.start >= offset + bytes || block.end <= offset) continue;
-      for (let i = 0; i < block.records; i++) {
-        this.#view.setUint16(block.record + i * RECORD.BYTES + RECORD.HANDLER, HANDLER.END, true);
-      }
+      this.#end(block);
       blocks.delete(block.key);
       if (block.crossing !== undefined) this.#crossing.delete(block.crossing);
       this.counts.killed++;
@@ -135,12 +137,38 @@ export class Blocks {
     }
   }
 
+  #end(block: Block): void {
+    for (let i = 0; i < block.records; i++) {
+      this.#view.setUint16(block.record + i * RECORD.BYTES + RECORD.HANDLER, HANDLER.END, true);
+    }
+  }
+
+  /** Breakpoints changed: throws the blocks away that some are in. */
+  dropBroken(): void {
+    for (const block of this.#broken) {
+      this.#end(block);
+      const blocks = this.#pages.get(Math.floor(block.start / PAGE));
+      if (blocks?.get(block.key) === block) blocks.delete(block.key);
+    }
+    this.#broken = [];
+    this.#cpu.newGeneration();
+    this.#cpu.forgetJumps();
+  }
+
+  /** Places of breakpoints in the page of a linear address. Alone an instruction has none: who runs it has looked. */
+  #breaksAt(linear: bigint, mode: number): ReadonlySet<number> | undefined {
+    const { breakPages, breakOffsets } = this.#cpu.debug;
+    if (breakPages.size === 0 || (mode & MODE.STEP) !== 0) return undefined;
+    return breakPages.has(linear >> 12n) ? breakOffsets : undefined;
+  }
+
   /** Throws all blocks away. Nothing may be running in one. */
   flush(): void {
     this.#next = PLACE.BLOCKS;
     this.#pages = new Map();
     this.#code.fill(0);
     this.#crossing.clear();
+    this.#broken = [];
     this.#cpu.newGeneration();
     this.#cpu.forgetJumps();
     this.counts.flushes++;
@@ -163,10 +191,12 @@ export class Blocks {
   }
 
   /** The block at an offset into RAM; 0 when its first instruction does not end in the page. */
-  #inside(offset: number, mode: number): number {
+  #inside(offset: number, mode: number, breaks: ReadonlySet<number> | undefined): number {
     const page = Math.floor(offset / PAGE);
     const inPage = offset - page * PAGE;
-    const key = inPage * Blocks.KEY_MODES + (mode & Blocks.KEY_MODES - 1);
+    // The same code at another linear address has other breakpoints.
+    const place = (breaks === undefined ? 0 : PAGE) + inPage;
+    const key = place * Blocks.KEY_MODES + (mode & Blocks.KEY_MODES - 1);
     const found = this.#pages.get(page)?.get(key);
     if (found !== undefined) return found.record;
     const { ram } = this.#cpu.world;
@@ -175,12 +205,13 @@ export class Blocks {
       const end = (page + 1) * PAGE;
       if (from >= end) return PAST_END;
       return decode(ram, from, end, CODE_BITS[mode & MODE.CODE]!, insn);
-    });
+    }, (at) => breaks?.has(inPage + at) === true);
     if (block.records === 0) return 0;
     const made: Block = { ...block, start: offset, end: offset + block.bytes, key };
     let blocks = this.#pages.get(page);
     if (blocks === undefined) this.#pages.set(page, blocks = new Map());
     blocks.set(key, made);
+    if (breaks !== undefined) this.#broken.push(made);
     if (this.#code[page] === 0) {
       this.#code[page] = 1;
       this.#cpu.paging.protect(page * PAGE);
@@ -205,6 +236,7 @@ export class Blocks {
     const bytes = this.#bytes;
     // Bytes are fetched one by one, so that a fault of the second page comes only if the instruction reaches there.
     let have = 0;
+    const breaks = this.#breaksAt(linear, mode);
     const block = this.#build(mode, (insn, at) => {
       if (at > 0) return PAST_END;
       for (;;) {
@@ -216,7 +248,7 @@ export class Blocks {
           cpu.paging.readPhysical(cpu.paging.translate(address, ACCESS_KIND.FETCH), 1),
         );
       }
-    });
+    }, () => breaks?.has(Number(linear & 0xfffn)) === true);
     // Writes to either page must be seen: whoever writes there takes the slow way, which forgets the block.
     const key = -1 - block.record;
     const crossing = crossingKey(offset, mode);
@@ -233,7 +265,7 @@ export class Blocks {
       cpu.paging.protect(page * PAGE);
     }
     // Asked again, the second page is in the TLB.
-    if (offset >= 0 && have > 1) {
+    if (breaks === undefined && offset >= 0 && have > 1) {
       cpu.paging.fill((linear | 0xfffn) + 1n, ACCESS_KIND.FETCH);
       const second = cpu.paging.fetchOffset((linear | 0xfffn) + 1n);
       if (second >= 0) this.#crossing.set(crossing, { record: block.record, second });
@@ -245,6 +277,7 @@ export class Blocks {
   #build(
     mode: number,
     fetch: (insn: Insn, at: number) => number,
+    breaks: (at: number) => boolean,
   ): { record: number; records: number; bytes: number } {
     const most = (mode & MODE.STEP) !== 0 ? 1 : MAX_BLOCK;
     if (this.#next + (most + 1) * RECORD.BYTES > this.#limit) this.flush();
@@ -256,7 +289,7 @@ export class Blocks {
     while (count < most && !closed) {
       const result = fetch(insn, at);
       if (result === PAST_END || result === MORE_BYTES) break;
-      const choice = this.#choose(insn, result, mode);
+      const choice = breaks(at) ? faulting(BREAK_FAULT.EXECUTE) : this.#choose(insn, result, mode);
       const place = { at: record + count * RECORD.BYTES, rip: at, place: count, handler: choice.handler };
       writeRecord(this.#view, insn, place);
       if (choice.handler === HANDLER.FAULT) {

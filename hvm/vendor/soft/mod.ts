@@ -9,6 +9,7 @@ import { CPU } from "../../x86/exec/cpu_memory.ts";
 import { RUN_EXIT } from "../../x86/cpu.ts";
 import { loadExtended, loadState, resetCpu, saveExtended, saveState } from "../../x86/cpu_state.ts";
 import { readMsr, writeMsr } from "../../x86/msr.ts";
+import { VECTOR } from "../../x86/exec/sem.ts";
 import { ACCESS_KIND } from "../../x86/paging.ts";
 import { ISA_FEATURE } from "../../x86/isa_features.ts";
 import { OTHER_GATES } from "../../x86/soft_cpuid.ts";
@@ -141,6 +142,17 @@ export function softTable(caps: VendorCaps): VendorOps<SoftCpu, SoftMachine> {
         writeMsr(cpu, index, value);
         return true;
       }) ?? false,
+    changeState: (cpu, state) => loadState(cpu.processor.cpu, state),
+    memoryWritten: ({ processor, machine }, gpa, bytes) => {
+      const offset = machine.ramOffset(gpa);
+      if (offset >= 0) processor.blocks.written(offset, bytes);
+    },
+    setDebug: ({ processor }, plan) => {
+      processor.cpu.debug.arm(plan);
+      return true;
+    },
+    debugStop: ({ processor }, exit) =>
+      exit.kind === EXIT.DEBUG ? processor.cpu.debug.takeStop() ?? "guest" : "none",
   };
 }
 
@@ -240,8 +252,16 @@ function run(soft: SoftCpu, exit: Exit): void {
   if (done >= slice) adapt(soft, slice, machine.hostNs() - started);
   if (why === RUN_EXIT.HALT) exit.kind = EXIT.HLT;
   else if (why === RUN_EXIT.SHUTDOWN) exit.kind = EXIT.SHUTDOWN;
+  else if (why === RUN_EXIT.DEBUG) debugExit(soft, exit);
   else if (soft.windowWanted && isReady(soft)) exit.kind = EXIT.INTERRUPT_WINDOW;
   else exit.kind = EXIT.AGAIN;
+}
+
+function debugExit({ processor: { cpu } }: SoftCpu, exit: Exit): void {
+  exit.kind = EXIT.DEBUG;
+  exit.code = VECTOR.DB;
+  exit.gpa = Number(cpu.rip);
+  exit.info = [cpu.cell64(CPU.DR + 48), cpu.cell64(CPU.DR + 56)];
 }
 
 /** Brings a slice's length nearer to the wanted time. */

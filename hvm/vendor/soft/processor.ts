@@ -5,6 +5,7 @@
 
 import { Cpu, GuestFault, RUN_EXIT, SEGMENT, type SystemOps } from "../../x86/cpu.ts";
 import { decode, OK } from "../../x86/decode.ts";
+import { BREAK_FAULT, DR6 } from "../../x86/debug.ts";
 import { CPU, MODE, PLACE, RECORD, RECORD_FLAG } from "../../x86/exec/cpu_memory.ts";
 import { VECTOR } from "../../x86/exec/sem.ts";
 import { classOf, memoryOperand, traitsOf } from "../../x86/insn.ts";
@@ -26,8 +27,6 @@ const PAGE = 4096;
 
 /** Instructions that push and pop. */
 const STACK_CLASSES: ReadonlySet<string> = new Set(["stack", "call", "ret"]);
-/** DR6.BS: a single step. [SDM] vol. 3B, 18.2.3 */
-const DR6_BS = 1n << 14n;
 
 /** What a world of a processor is without what the processor itself answers. */
 export type OuterWorld = Omit<World, "codeWritten" | "hasCode">;
@@ -57,6 +56,10 @@ export class SoftProcessor {
     this.#ram = new DataView(outer.ram.buffer, outer.ram.byteOffset, outer.ram.byteLength);
     const ramPages = Math.ceil(outer.ram.length / PAGE);
     this.blocks = new Blocks(this.cpu, ISA_HANDLERS(), ramPages, blockCacheBytes);
+    this.cpu.debug.changed = (data) => {
+      this.blocks.dropBroken();
+      if (data) this.cpu.paging.flush();
+    };
     const instance = new WebAssembly.Instance(wasm.module, {
       env: {
         state: memory,
@@ -110,8 +113,9 @@ export class SoftProcessor {
       const trap = (cpu.cell32(CPU.EFLAGS) & RFLAGS.TF) !== 0;
       if (stepping && cpu.i64[limitCell] !== 0n) cpu.i64[limitCell] = cpu.i64[retiredCell]! + 1n;
       try {
+        if (stepping) cpu.debug.beforeStep();
         this.#run();
-        if (stepping && trap) this.#singleStep();
+        if (stepping || cpu.debug.data.met) this.#afterStep(stepping && trap);
       } catch (error) {
         if (!(error instanceof GuestFault)) throw error;
         if (!this.#raise(error)) return RUN_EXIT.SHUTDOWN;
@@ -175,7 +179,7 @@ export class SoftProcessor {
     }
   }
 
-  /** A fault of the instruction at the last record; RIP is moved back to it. */
+  /** A fault of the instruction at the last record, or what took the run out before it; RIP is moved back to it. */
   #raise(fault: GuestFault): boolean {
     const { cpu } = this;
     const { vector, code } = fault;
@@ -184,16 +188,47 @@ export class SoftProcessor {
       cpu.i64[CPU.RETIRED >> 3]! += BigInt(this.#view.getUint8(this.#at + RECORD.PLACE));
     }
     this.#at = 0;
-    if (raise(cpu, vector, code)) return true;
-    cpu.setCell32(CPU.EXIT, RUN_EXIT.SHUTDOWN);
-    return false;
+    if (vector >= BREAK_FAULT.EXECUTE) return this.#broken(vector);
+    if (cpu.debug.stepwise || cpu.debug.data.met) cpu.debug.faulted();
+    const alive = raise(cpu, vector, code);
+    if (!alive) cpu.setCell32(CPU.EXIT, RUN_EXIT.SHUTDOWN);
+    else if (cpu.debug.stopped) cpu.setCell32(CPU.EXIT, RUN_EXIT.DEBUG);
+    return alive;
   }
 
-  #singleStep(): void {
+  /** A breakpoint is at the instruction that is next, or it is about to access data that has one. */
+  #broken(vector: number): boolean {
     const { cpu } = this;
+    const { debug } = cpu;
+    if (vector === BREAK_FAULT.DATA) debug.stepByItself();
+    else {
+      const bits = debug.atBreak();
+      if (bits !== 0n) {
+        if (debug.stepwise) debug.faulted();
+        if (!this.#debugException(bits)) return false;
+      }
+      if (debug.stopped) cpu.setCell32(CPU.EXIT, RUN_EXIT.DEBUG);
+    }
+    return true;
+  }
+
+  /** After an instruction that was executed by itself, or met a data breakpoint. */
+  #afterStep(trap: boolean): void {
+    const { cpu } = this;
+    const bits = cpu.debug.afterStep() | (trap ? DR6.BS : 0n);
+    if (cpu.debug.stopped && cpu.cell32(CPU.EXIT) === RUN_EXIT.LIMIT) {
+      cpu.setCell32(CPU.EXIT, RUN_EXIT.DEBUG);
+    }
     this.#at = 0;
-    cpu.setCell64(CPU.DR + 48, cpu.cell64(CPU.DR + 48) | DR6_BS);
-    throw cpu.fault(VECTOR.DB);
+    if (bits !== 0n && !this.#debugException(bits)) cpu.setCell32(CPU.EXIT, RUN_EXIT.SHUTDOWN);
+  }
+
+  /** Raises #DB, which is a fault of the instruction at RIP or a trap of the one before. [SDM] vol. 3B, 19.3.1 */
+  #debugException(bits: bigint): boolean {
+    const { cpu } = this;
+    const kept = cpu.cell64(CPU.DR + 48) & ~DR6.B;
+    cpu.setCell64(CPU.DR + 48, kept | bits);
+    return raise(cpu, VECTOR.DB);
   }
 
   #ownRip(p: number): bigint {
@@ -215,6 +250,7 @@ export class SoftProcessor {
     const inPage = Number(linear & 0xfffn);
     const top = cpu.u32[(CPU.SCRATCH >> 2) + 1]! >>> 15;
     if (top !== 0 && top !== 0x1ffff) throw cpu.fault(this.#isOnStack(p, linear) ? VECTOR.SS : VECTOR.GP, 0);
+    if (cpu.debug.data.watching) this.#watched(linear, bytes, kind);
     if (inPage + bytes > PAGE) {
       if (kind === SLOW.STORE) return cpu.writeLinear(linear, bytes, cpu.u64[scratch + 1]!);
       if (kind === SLOW.LOAD_FOR_WRITE) cpu.probeLinear(linear, bytes, true);
@@ -237,6 +273,14 @@ export class SoftProcessor {
     const distance = BigInt.asIntN(64, linear - cpu.gpr[GPR.RSP]!);
     if (STACK_CLASSES.has(classOf(cpu.insn)) && distance >= -16n && distance <= 16n) return true;
     return memoryOperand(cpu.insn) >= 0 && cpu.insn.segment === SEGMENT.SS;
+  }
+
+  /** An access that may be near a data breakpoint: its instruction is executed by itself, so that a trap comes behind it. */
+  #watched(linear: bigint, bytes: number, kind: number): void {
+    const { cpu } = this;
+    if ((cpu.cell32(CPU.MODE) & MODE.STEP) === 0) {
+      if (cpu.debug.data.isNear(linear, bytes)) throw cpu.fault(BREAK_FAULT.DATA);
+    } else cpu.debug.accessed(linear, bytes, { read: kind !== SLOW.STORE, write: kind !== SLOW.LOAD });
   }
 
   /** 1, 2, 4 or 8 bytes of RAM to where the answer goes. */

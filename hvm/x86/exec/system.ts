@@ -104,7 +104,7 @@ const movtodr: SystemOp = (cpu, insn) => {
   if (reg === 6) value = value & 0xe00fn | 0xffff0ff0n;
   if (reg === 7) value = value & 0xffff2fffn | 0x400n;
   cpu.setCell64(CPU.DR + reg * 8, value);
-  cpu.updateMode();
+  cpu.debug.refresh();
 };
 
 const lmsw: SystemOp = (cpu, insn) => {
