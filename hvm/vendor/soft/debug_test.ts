@@ -211,6 +211,26 @@ Deno.test("a breakpoint is at a linear address: other mappings of its page have 
   assert.equal(go(rig), RUN_EXIT.DEBUG);
 });
 
+Deno.test("an instruction in two pages can have a breakpoint, also when it was executed before", () => {
+  const { rig, at } = made((a) => {
+    a.jmp("here");
+    while (a.here < RIG.CODE + 0xffe) a.nop();
+    a.label("here").mov("eax", 7).label("next").hlt();
+  });
+  assert.equal(go(rig), RUN_EXIT.HALT);
+  for (const label of ["here", "next"]) {
+    arm(rig, { software: [at(label)] });
+    rig.cpu.rip = BigInt(RIG.CODE);
+    assert.equal(go(rig), RUN_EXIT.DEBUG, label);
+    assert.equal(rig.cpu.rip, at(label));
+    arm(rig, { software: [at(label)] });
+    assert.equal(go(rig), RUN_EXIT.HALT, label);
+  }
+  arm(rig, {});
+  rig.cpu.rip = BigInt(RIG.CODE);
+  assert.equal(go(rig), RUN_EXIT.HALT);
+});
+
 Deno.test("a debugger's watchpoints tell reads from writes", () => {
   const address = BigInt(RIG.DATA);
   const program = (a: Asm) => {
