@@ -169,7 +169,8 @@ export class Counter {
       if (loading) return state.out ? 1 + Math.ceil(state.reload / 2) : 1;
       return this.#halfLeft();
     }
-    if (mode === 1 && loading) return 1;
+    // A trigger while the output is low already only makes it stay so for longer.
+    if (mode === 1 && loading && state.out) return 1;
     if (!state.out && mode >= 4) return 1;
     if (!counting || (state.expired && !loading)) return Infinity;
     return before + (loading ? state.reload : state.element) + (mode >= 4 ? 1 : 0);

@@ -303,6 +303,22 @@ Deno.test("Counter: ports before any control word do nothing", () => {
   assert.equal(counter.pulsesToEdge(), Infinity);
 });
 
+Deno.test("Counter: mode 1 triggered again keeps its output low, for the whole count [8254] mode 1", () => {
+  const { put, pulse, counter } = rig(0x12);
+  put(3);
+  counter.setGate(false);
+  counter.setGate(true);
+  pulse(1);
+  assert.equal(counter.state.out, false);
+  counter.setGate(false);
+  counter.setGate(true);
+  assert.equal(counter.pulsesToEdge(), 4);
+  pulse(3);
+  assert.equal(counter.state.out, false);
+  pulse(1);
+  assert.equal(counter.state.out, true);
+});
+
 type Step = { kind: "pulse"; n: number } | { kind: "put"; v: number } | { kind: "gate"; on: boolean };
 
 const STEP: fc.Arbitrary<Step> = fc.oneof(

@@ -346,7 +346,7 @@ function tsc(g: Guest): void {
   g.cmp("rax", "rbx").jbe(bad).mov("rbx", "rax").dec("ebp").jnz(again).jmp(fine).label(bad);
   g.fail("the TSC stood still or went back");
   g.label(fine);
-  g.retry(4, () => {
+  g.retry(12, () => {
     for (const name of ["first", "second"]) {
       now();
       g.mov("rbx", "rax");

@@ -42,7 +42,7 @@ function calibrate(g: Guest, ms: number, divide: number, rate: string): void {
 function oneShot(g: Guest): void {
   g.enableLapic();
   g.onCount(VECTOR.TIMER, "ticks", () => g.eoi());
-  g.retry(4, () => oneShotOnce(g));
+  g.retry(12, () => oneShotOnce(g));
 }
 
 /** Starts, fires once, is stopped, is masked. */
@@ -103,7 +103,7 @@ function periodic(g: Guest): void {
 /** Divide by 16 counts a sixteenth. */
 function divider(g: Guest): void {
   g.enableLapic();
-  g.retry(4, () => {
+  g.retry(12, () => {
     calibrate(g, 2, DIVIDE.BY1, "by1");
     calibrate(g, 2, DIVIDE.BY16, "by16");
     g.mov("eax", mem(ref("by1"))).xor("edx", "edx").mov("ecx", mem(ref("by16"))).add("ecx", 1).div("ecx");
@@ -140,7 +140,7 @@ function tscDeadline(g: Guest): void {
   g.equal("the deadline reads 0 once it is over", "eax", 0);
   deadline(g, 0);
   g.waitFor("a deadline that is over fires at once", "ticks", 2);
-  g.retry(4, () => {
+  g.retry(12, () => {
     g.clear("ticks");
     deadline(g, 100_000_000);
     g.mov("ecx", MSR.TSC_DEADLINE).xor("eax", "eax").xor("edx", "edx").wrmsr();

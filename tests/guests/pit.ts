@@ -50,7 +50,7 @@ function output(g: Guest): void {
 }
 
 function mode0(g: Guest): void {
-  g.retry(4, () => {
+  g.retry(12, () => {
     gate(g, true);
     program(g, 0, 12_000);
     output(g);
@@ -122,7 +122,7 @@ function outputs(g: Guest): void {
 
 /** A latched count stays until it is read; a second latch before that changes nothing. */
 function latch(g: Guest): void {
-  g.retry(4, () => {
+  g.retry(12, () => {
     gate(g, true);
     program(g, 2, 0);
     g.delayUs(100);
@@ -194,7 +194,7 @@ function nullCount(g: Guest): void {
 
 /** Four decimal digits; 0 is 10000. [8254] p. 7 */
 function bcd(g: Guest): void {
-  g.retry(4, () => {
+  g.retry(12, () => {
     gate(g, true);
     program(g, 2, 0x9999, CW.BCD);
     g.xor("esi", "esi").mov("ebp", 100);
@@ -221,7 +221,7 @@ function bcd(g: Guest): void {
 
 /** A low gate stops mode 0; in mode 2 it lifts the output and a rising edge starts anew. [8254] p. 15 */
 function gates(g: Guest): void {
-  g.retry(4, () => {
+  g.retry(12, () => {
     gate(g, true);
     program(g, 0, 60_000);
     g.delayUs(500);
@@ -250,7 +250,7 @@ function gates(g: Guest): void {
 
 /** A pulse that the gate's rising edge starts, and starts again. [8254] p. 10 */
 function oneShot(g: Guest): void {
-  g.retry(4, () => {
+  g.retry(12, () => {
     gate(g, false);
     program(g, 1, 10_000);
     g.delayUs(100);
@@ -293,7 +293,7 @@ function port61(g: Guest): void {
 
 /** Three PM timer ticks to one of the counter, as both come from one crystal. */
 function rate(g: Guest): void {
-  g.retry(4, () => {
+  g.retry(12, () => {
     for (const name of ["a1", "b1", "a2", "b2"]) g.bss(name, 4);
     const sample = (before: string, after: string) => {
       g.inl(P.PM_TMR);

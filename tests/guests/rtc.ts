@@ -229,7 +229,7 @@ function update(g: Guest): void {
   write(g, RTC.A, TIME_BASE | 6);
   enable(g, B.UIE);
   g.sti();
-  g.retry(4, () => {
+  g.retry(12, () => {
     g.clear("ticks");
     g.waitFor("an update", "ticks", 1, 2500);
     start(g, "since");
@@ -245,7 +245,7 @@ function update(g: Guest): void {
 function updateInProgress(g: Guest): void {
   write(g, RTC.A, TIME_BASE | 6);
   write(g, RTC.B, B.HOURS24);
-  g.retry(4, () => {
+  g.retry(12, () => {
     uipIs(g, "UIP never seen", true, 4000);
     uipIs(g, "UIP does not fall", false, 1000);
   });
