@@ -329,8 +329,11 @@ function fillFx(before: UserState, random: Random): void {
   const masks = random.below(8) === 0 ? random.below(64) : 0x3f;
   const control = masks | 0x40 | random.below(16) << 8;
   view.setUint16(0, (control & 0x300) === 0x100 ? control | 0x300 : control, true);
-  const flags = random.below(2) === 0 ? 0 : random.below(128) & (masks | 0x40);
-  view.setUint16(2, random.below(8) << 11 | flags | (random.u32() & 0x4700), true);
+  // Now and then an exception is pending.
+  const allowed = random.below(16) === 0 ? 0x7f : masks | 0x40;
+  const flags = random.below(2) === 0 ? 0 : random.below(128) & allowed;
+  const pending = (flags & ~masks & 0x3f) !== 0 ? 0x8080 : 0;
+  view.setUint16(2, random.below(8) << 11 | flags | pending | (random.u32() & 0x4700), true);
   view.setUint8(4, random.below(3) === 0 ? random.below(256) : 0xff);
   for (let i = 0; i < 8; i++) fillX87(view, 32 + i * 16, random);
   for (let i = 160; i < 416; i += 8) view.setBigUint64(i, anyPattern(random), true);

@@ -42,8 +42,8 @@ export interface InterpreterImports {
   system(p: number): void;
   /** Segment checks of the record's memory operand; the offset is at SCRATCH, and the linear address put there. */
   segment(p: number): void;
-  /** `(p, bytes, write)`: checks the offset in the stack segment at SCRATCH, and puts the linear address there. */
-  stack(p: number, bytes: number, write: number): void;
+  /** `(p, segment, bytes, write)`: checks the offset in a segment at SCRATCH, and puts the linear address there. */
+  segmented(p: number, segment: number, bytes: number, write: number): void;
   /** The record of the block at CPU.RIP, 0 to end the run. */
   enter(): number;
   link(p: number): void;
@@ -78,7 +78,7 @@ export function buildInterpreter(
     fault: module.importFunc("env", "fault", ["i32", "i32", "i32"], []),
     system: module.importFunc("env", "system", ["i32"], []),
     segment: module.importFunc("env", "segment", ["i32"], []),
-    stack: module.importFunc("env", "stack", ["i32", "i32", "i32"], []),
+    segmented: module.importFunc("env", "segmented", ["i32", "i32", "i32", "i32"], []),
     enter: module.importFunc("env", "enter", [], ["i32"]),
     link: module.importFunc("env", "link", ["i32"], []),
   };
@@ -99,7 +99,7 @@ export function buildInterpreter(
     state,
     ram,
     address: addressFunction(module, state, imports.segment),
-    stack: stackFunction(module, state, imports.stack),
+    segmented: segmentedFunction(module, state, imports.segmented),
     slowLoad: [0, 1, 2, 3].map((n) => slow(SLOW.LOAD, n)),
     slowLoadForWrite: [0, 1, 2, 3].map((n) => slow(SLOW.LOAD_FOR_WRITE, n)),
     slowStore: [0, 1, 2, 3].map((n) => slow(SLOW.STORE, n)),
@@ -184,22 +184,31 @@ function growsUp(attr: I32): I32 {
   return attr.and(bits).eq(ATTR.CODE_OR_DATA | ATTR.PRESENT | 2);
 }
 
-/** `(p, offset, bytes, write) -> i64`: linear addresses in a stack segment. */
-function stackFunction(module: WasmModule, state: SemModule["state"], stack: FunctionRef): FunctionRef {
+/** `(p, segment, offset, bytes, write) -> i64`: linear addresses in any segment. */
+function segmentedFunction(
+  module: WasmModule,
+  state: SemModule["state"],
+  segmented: FunctionRef,
+): FunctionRef {
   return module.func({
-    name: "stack",
-    params: ["i32", "i64", "i32", "i32"],
+    name: "segmented",
+    params: ["i32", "i32", "i64", "i32", "i32"],
     results: ["i64"],
-  }, (f, [p, offset, bytes, write]) => {
-    const [from, size] = [offset as I64, bytes as I32];
-    const at = (cells: number, width: number) => cells + SEGMENT.SS * width;
-    const attr = f.let(state.load32(i32(0), at(CPU.SEG_ATTR, 4)));
-    const limit = state.load32(i32(0), at(CPU.SEG_LIMIT, 4)).toI64U();
-    f.if(growsUp(attr).and(from.add(size.toI64U()).leU(limit.add(1n))), () => {
-      f.return(from.add(state.load64(i32(0), at(CPU.SEG_BASE, 8))).and(0xffffffffn));
+  }, (f, params) => {
+    const [p, seg, , bytes, write] = params as [I32, I32, I64, I32, I32];
+    const offset = params[2] as I64;
+    const base = state.load64(seg.shl(3), CPU.SEG_BASE);
+    f.if(state.load32(i32(0), CPU.MODE).and(MODE.CODE).eq(MODE.CODE64), () => {
+      f.if(seg.geU(SEGMENT.FS), () => f.return(offset.add(base)));
+      f.return(offset);
     });
-    f.put(state.store64(i32(0), from, CPU.SCRATCH));
-    f.run(stack, p!, size, write!);
+    const attr = f.let(state.load32(seg.shl(2), CPU.SEG_ATTR));
+    const limit = state.load32(seg.shl(2), CPU.SEG_LIMIT).toI64U();
+    f.if(growsUp(attr).and(offset.add(bytes.toI64U()).leU(limit.add(1n))), () => {
+      f.return(offset.add(base).and(0xffffffffn));
+    });
+    f.put(state.store64(i32(0), offset, CPU.SCRATCH));
+    f.run(segmented, p, seg, bytes, write);
     f.return(state.load64(i32(0), CPU.SCRATCH));
   });
 }

@@ -75,10 +75,10 @@ export class SoftProcessor {
         },
         system: (p: number) => this.#system(p),
         segment: (p: number) => this.#segment(p),
-        stack: (p: number, bytes: number, write: number) => {
+        segmented: (p: number, segment: number, bytes: number, write: number) => {
           this.#at = p;
           const offset = this.cpu.cell64(CPU.SCRATCH);
-          this.cpu.setCell64(CPU.SCRATCH, linearOf(this.cpu, SEGMENT.SS, offset, bytes, write !== 0));
+          this.cpu.setCell64(CPU.SCRATCH, linearOf(this.cpu, segment, offset, bytes, write !== 0));
         },
         enter: () => {
           this.#at = 0;

@@ -37,10 +37,12 @@ function bitTest(change: BitChange): Semantic {
         if (change !== undefined) s.write(0, change(old, mask));
         return done(old);
       }
-      let linear = s.address();
-      if (!immediate) {
+      let linear: I64;
+      if (immediate) linear = s.address();
+      else {
         const units = s.signed(index, width).shrS(BigInt(31 - Math.clz32(width * 8)));
-        linear = f.let(s.cut(linear.add(units.mul(BigInt(width))), s.form.asize === 8 ? 8 : 4));
+        const offset = f.let(s.cut(s.offset().add(units.mul(BigInt(width))), s.form.asize));
+        linear = s.segmented(s.segment(), offset, width, change !== undefined);
       }
       if (change === undefined) return done(s.load(width, linear));
       s.modify(width, linear, (old) => change(old, mask), (_r, old) => done(old));

@@ -23,6 +23,7 @@ import {
 import { GPR } from "../state.ts";
 
 const CS = 1;
+const SS = 2;
 
 /** What a frame of handlers gives to branches beside what all semantics have. */
 export interface BranchFrame {
@@ -85,7 +86,7 @@ function goDirect(s: Sem, frame: BranchFrame, rip: I64): void {
 /** The linear address of `bytes` bytes at a stack pointer that is cut already. May fault. Bound. */
 export function stackAddress(s: Sem, pointer: I64, bytes: number, write: boolean): I64 {
   if (s.form.stack === 8) return pointer;
-  return s.f.let(s.f.call(s.m.stack, s.p, pointer, i32(bytes), i32(Number(write))) as I64);
+  return s.segmented(i32(SS), pointer, bytes, write);
 }
 
 function pushReturn(s: Sem): I64 {

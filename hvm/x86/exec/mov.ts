@@ -8,8 +8,8 @@
 import { GPR } from "../state.ts";
 import { subCarries } from "./alu.ts";
 import { byteSwap } from "./bitops.ts";
-import { CPU, RECORD } from "./cpu_memory.ts";
-import { type I64, i64, select, type Sem, type Semantic, type Semantics, VECTOR } from "./sem.ts";
+import { CPU } from "./cpu_memory.ts";
+import { type I64, select, type Sem, type Semantic, type Semantics, VECTOR } from "./sem.ts";
 
 const mov: Semantic = { hot: true, emit: (s) => s.write(0, s.read(1, s.width(0))) };
 const movzx: Semantic = { hot: true, emit: (s) => s.write(0, s.read(1)) };
@@ -80,24 +80,12 @@ const cwd: Semantic = {
 
 /** AL = [rBX + AL]; the segment is the record's. */
 const xlat: Semantic = {
-  uses: ["asize", "code"],
+  uses: ["asize"],
   emit: (s) => {
-    const { f } = s;
-    const { asize, code } = s.form;
-    const offset = f.let(s.cut(s.gpr(GPR.RBX).add(s.gpr(GPR.RAX, 1)), asize));
-    s.setGpr(GPR.RAX, 1, s.load(1, segmented(s, offset, code)));
+    const offset = s.f.let(s.cut(s.gpr(GPR.RBX).add(s.gpr(GPR.RAX, 1)), s.form.asize));
+    s.setGpr(GPR.RAX, 1, s.load(1, s.segmented(s.segment(), offset, 1, false)));
   },
 };
-
-/** The linear address of an offset in the record's segment; TypeScript is asked where a limit might matter. */
-export function segmented(s: Sem, offset: I64, code: number): I64 {
-  const { state } = s.m;
-  const seg = s.f.let(state.load8(s.p, RECORD.SEGMENT));
-  if (code !== 64) return s.f.let(s.cut(offset.add(state.load64(seg.shl(3), CPU.SEG_BASE)), 4));
-  return s.f.let(
-    offset.add(select(seg.geU(4), state.load64(seg.shl(3), CPU.SEG_BASE), i64(0n))),
-  );
-}
 
 /** The accumulator with the destination: ZF says whether they were the same. Memory is written always. */
 const cmpxchg: Semantic = {
@@ -182,6 +170,9 @@ const movdir64b: Semantic = {
 
 const nop: Semantic = { emit: () => {}, hot: true };
 
+/** Instructions on cache lines fault where a load of a byte would. [SDM] vol. 2, CLFLUSH */
+const line: Semantic = { emit: (s) => void s.load(1, s.address()) };
+
 /** By key. */
 export const MOV: Semantics = {
   mov,
@@ -208,9 +199,9 @@ export const MOV: Semantics = {
   cldemote: nop,
   endbr64: nop,
   endbr32: nop,
-  clflush: nop,
-  clflushopt: nop,
-  clwb: nop,
+  clflush: line,
+  clflushopt: line,
+  clwb: line,
   lfence: nop,
   mfence: nop,
   sfence: nop,

@@ -9,11 +9,13 @@
 import { type Cpu, GuestFault, SEGMENT, type SystemOp, type SystemOps } from "../cpu.ts";
 import { type Insn, operandRegister } from "../insn.ts";
 import {
+  adjustStack,
   cut,
   effectiveOffset,
   linearOf,
   memoryAddress,
   peek,
+  poke,
   push,
   readMemoryPart,
   readOperand,
@@ -62,6 +64,15 @@ const popseg: SystemOp = (cpu, insn) => {
   if (seg === SEGMENT.SS) cpu.inhibitInterrupts();
 };
 
+/** Of four bytes Intel's processors write two: "all recent Intel Core and Intel Atom processors". [SDM] vol. 2, PUSH */
+const pushseg: SystemOp = (cpu, insn) => {
+  const { operandSize } = insn;
+  const selector = BigInt(cpu.selector(operandRegister(insn, 0)));
+  if (operandSize !== 4) return push(cpu, operandSize, selector);
+  poke(cpu, 2, selector, 2);
+  adjustStack(cpu, -4);
+};
+
 /** LDS, LES, LSS, LFS, LGS: the opcode names the segment. */
 const LSEG: Readonly<Record<number, number>> = {
   0xc4: SEGMENT.ES,
@@ -83,7 +94,7 @@ const arpl: SystemOp = (cpu, insn) => {
   const destination = readOperand(cpu, insn, 0);
   const source = readOperand(cpu, insn, 1);
   const lower = (destination & 3n) < (source & 3n);
-  writeOperand(cpu, insn, 0, lower ? destination & ~3n | source & 3n : destination);
+  if (lower) writeOperand(cpu, insn, 0, destination & ~3n | source & 3n);
   setZf(cpu, lower);
 };
 
@@ -189,7 +200,7 @@ function storeSelector(which: (insn: Insn) => number): SystemOp {
 export const SEGMENT_OPS: SystemOps = {
   movtoseg,
   popseg,
-  pushseg: (cpu, insn) => push(cpu, insn.operandSize, BigInt(cpu.selector(operandRegister(insn, 0)))),
+  pushseg,
   lseg,
   arpl,
   lar: question(LAR_TYPES, LAR_LONG, ({ raw }) => raw >> 32n & 0x00ffff00n),

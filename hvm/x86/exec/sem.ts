@@ -119,8 +119,8 @@ export interface SemModule {
   readonly ram: MemoryRef;
   /** `(p i32, write i32) -> i64`: the linear address of the record's memory operand where it is not PLAIN. */
   readonly address: FunctionRef;
-  /** `(p i32, offset i64, bytes i32, write i32) -> i64`: the linear address of an offset in the stack segment. May fault. */
-  readonly stack: FunctionRef;
+  /** `(p i32, segment i32, offset i64, bytes i32, write i32) -> i64`: a linear address in any segment. May fault. */
+  readonly segmented: FunctionRef;
   /**
    * Slow accesses: `(p i32, linear i64) -> i64` and `(p i32, linear i64, value i64)`, by log2 of the bytes (0 to 3); they do
    * the whole access or fault. `loadForWrite` faults where a write would.
@@ -269,6 +269,17 @@ export class Sem {
     return this.f.let(
       base.add(index.shl(scale)).add(state.load("i64.load32_s", this.p, RECORD.DISP) as I64),
     );
+  }
+
+  /** The record's effective segment. Bound. */
+  segment(): I32 {
+    return this.f.let(this.m.state.load8(this.p, RECORD.SEGMENT));
+  }
+
+  /** The linear address of an offset (bound, and cut to the address size) in a segment. May fault. Bound. */
+  segmented(segment: I32, offset: I64, bytes: number, write: boolean): I64 {
+    const call = this.f.call(this.m.segmented, this.p, segment, offset, i32(bytes), i32(Number(write)));
+    return this.f.let(call as I64);
   }
 
   /** Reads 1, 2, 4 or 8 bytes at a linear address (bound), zero-extended. Bound. May fault. */

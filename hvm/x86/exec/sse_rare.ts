@@ -194,6 +194,7 @@ const pclmulqdq: SystemOp = (cpu, insn) => {
 /** Bytes whose mask has its top bit go to DS:rDI. */
 function maskedMove(width: 8 | 16): SystemOp {
   return (cpu, insn) => {
+    if (width === 8 && (cpu.cell32(CPU.FSW) & 0x80) !== 0) throw cpu.fault(VECTOR.MF);
     const file = width === 16 ? CPU.XMM : CPU.X87;
     const bytes = (n: number) => {
       const at = file + operandRegister(insn, n) * 16;

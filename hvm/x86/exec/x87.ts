@@ -213,6 +213,7 @@ function sine(name: "sin" | "cos"): Semantic {
       stack.check(stack.empty(top), {
         overflow: false,
         masked: () => stack.setValue(top, stack.indefinite()),
+        replaced: FSW.C1 | FSW.C2,
       }, () => {
         stack.begin();
         const a = stack.value(top);
@@ -239,8 +240,8 @@ function twoResults(name: "sincos" | "ptan" | "xtract"): Semantic {
         stack.setValue(pushed, stack.indefinite());
         stack.setTop(-1);
       };
-      stack.check(stack.empty(top), { overflow: false, masked: indefinite }, () => {
-        stack.check(stack.empty(pushed).eqz(), { overflow: true, masked: indefinite }, () => {
+      stack.check(stack.empty(top), { overflow: false, masked: indefinite, replaced }, () => {
+        stack.check(stack.empty(pushed).eqz(), { overflow: true, masked: indefinite, replaced }, () => {
           stack.begin();
           const a = stack.value(top);
           const call = name === "xtract"
@@ -345,14 +346,13 @@ const fldm: Semantic = {
   emit: (s) => {
     const { f } = s;
     const width = s.width(0);
+    const stack = new Stack(s);
     if (width === 10) {
       const low = s.load(8, s.address());
       const high = s.load(2, f.let(s.address().add(8n)));
-      const stack = new Stack(s);
       return stack.push(() => ({ sig: low, se: f.let(high.toI32()) }));
     }
     const raw = s.load(width, s.address());
-    const stack = new Stack(s);
     stack.push(
       () => stack.result(f.call(width === 4 ? stack.lib.loadF32 : stack.lib.loadF64, raw) as I64),
       "settleLoad",
@@ -363,8 +363,8 @@ const fldm: Semantic = {
 const fild: Semantic = {
   emit: (s) => {
     const width = s.width(0);
-    const raw = s.load(width, s.address());
     const stack = new Stack(s);
+    const raw = s.load(width, s.address());
     stack.push(() => stack.result(s.f.call(stack.lib.fromInt, s.signed(raw, width)) as I64));
   },
 };
@@ -372,9 +372,9 @@ const fild: Semantic = {
 const fbld: Semantic = {
   emit: (s) => {
     const { f } = s;
+    const stack = new Stack(s);
     const low = s.load(8, s.address());
     const high = s.load(2, f.let(s.address().add(8n)));
-    const stack = new Stack(s);
     stack.push(() => stack.result(f.call(stack.lib.fromBcd, low, high.toI32()) as I64));
   },
 };
@@ -572,8 +572,8 @@ function free(pops: boolean): Semantic {
 /** The summary follows the new masks. */
 const fldcw: Semantic = {
   emit: (s) => {
-    const value = s.load(2, s.address());
     s.faultIf(s.cell32(CPU.FSW).and(0x80), VECTOR.MF);
+    const value = s.load(2, s.address());
     s.setCell32(CPU.FCW, value.toI32().and(0x1f3f).or(0x40));
     const status = s.f.let(s.cell32(CPU.FSW));
     const pending = status.and(s.cell32(CPU.FCW).xor(-1)).and(0x3f);
