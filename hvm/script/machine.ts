@@ -35,6 +35,7 @@ export class Machine implements MachineHandle {
   readonly console: GuestConsole;
   readonly events: EventSource<MachineEvent>;
   readonly ended: Promise<MachineEnd>;
+  /** What to type in gdb, where a debugger may connect. */
   readonly debugger?: string;
   readonly #machine: GuestMachine;
   readonly #console: Console;
