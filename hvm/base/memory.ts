@@ -30,6 +30,7 @@ interface Mapped extends MemoryRegion {
 export class GuestMemory {
   readonly #ranges = new Ranges<Mapped>();
   #last: Range<Mapped> | undefined;
+  #written: ((gpa: number, length: number) => void) | undefined;
 
   /** Maps `bytes` at `gpa`. Throws a RangeError when something is there. */
   map(gpa: number, region: { name: string; bytes: Uint8Array<ArrayBufferLike>; readonly?: boolean }): void {
@@ -98,7 +99,13 @@ export class GuestMemory {
       if (range === undefined || range.value.readonly) return;
       range.value.bytes.set(source.subarray(at, at + count), offset);
       markDirty(range.value, offset, count);
+      this.#written?.(gpa + at, count);
     });
+  }
+
+  /** Has `listener` told of every piece that is written or filled from now on, by address and length. */
+  watch(listener: (gpa: number, length: number) => void): void {
+    this.#written = listener;
   }
 
   /** Fills ROM and RAM alike: what a loader does before the guest runs. Throws a RangeError where there is no memory. */
@@ -114,10 +121,11 @@ export class GuestMemory {
 
   /** Fills with one byte, by the rules of {@linkcode GuestMemory.write}. */
   fill(gpa: number, length: number, byte: number): void {
-    this.#pieces(gpa, length, (range, offset, _at, count) => {
+    this.#pieces(gpa, length, (range, offset, at, count) => {
       if (range === undefined || range.value.readonly) return;
       range.value.bytes.fill(byte, offset, offset + count);
       markDirty(range.value, offset, count);
+      this.#written?.(gpa + at, count);
     });
   }
 

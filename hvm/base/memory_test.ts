@@ -168,3 +168,16 @@ Deno.test("GuestMemory agrees with one flat array, whatever is read and written"
     { numRuns: 60 },
   );
 });
+
+Deno.test("GuestMemory tells a watcher of every piece that is written or filled, and of no load", () => {
+  const memory = new GuestMemory();
+  memory.map(0x1000, { name: "ram", bytes: new Uint8Array(0x2000) });
+  memory.map(0x3000, { name: "rom", bytes: new Uint8Array(0x1000), readonly: true });
+  const seen: [number, number][] = [];
+  memory.watch((gpa, length) => seen.push([gpa, length]));
+  memory.write(0x1ffe, Uint8Array.of(1, 2, 3, 4));
+  memory.fill(0x2ff0, 0x20, 0);
+  memory.write(0x3000, Uint8Array.of(1));
+  memory.load(0x1000, Uint8Array.of(1));
+  assert.deepEqual(seen, [[0x1ffe, 4], [0x2ff0, 0x10]]);
+});

@@ -4,6 +4,7 @@
  */
 
 import type { Clock } from "../base/clock.ts";
+import type { GuestMemory } from "../base/memory.ts";
 import type { Bus } from "../io/bus.ts";
 import type { KickHandle } from "../kvm/kick.ts";
 import type { Exit, VendorOps } from "../vendor/ops.ts";
@@ -15,6 +16,8 @@ export interface EngineBoard {
   readonly memoryIo: Bus;
   readonly fabric: InterruptFabric;
   readonly clock: Clock;
+  /** The guest's memory as devices write it. */
+  readonly memory: GuestMemory;
 }
 
 /** An engine on its thread. */

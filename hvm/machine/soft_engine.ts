@@ -97,7 +97,11 @@ export function openSoftThread(
     ...(countsTime ? repeatable(cpu, bytes) : {}),
     apic: { x2apic: true, tsc: (clock) => board.tsc ??= new SoftTsc(clock) },
     kick: kick.handle,
-    connect: (parts) => board.connect(parts),
+    connect: (parts) => {
+      board.connect(parts);
+      // What devices write may be code that was decoded.
+      parts.memory.watch((gpa, length) => cpu.processor.memoryWritten(machine.ramOffset(gpa), length));
+    },
     wait: (deadline) => {
       if (!countsTime) return kick.wait(deadline);
       // Sleeps as long as it would have, and is exactly where it wanted to be: how long it took shows nowhere.

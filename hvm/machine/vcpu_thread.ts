@@ -235,11 +235,12 @@ class RunningMachine {
     const memoryIo = this.#memoryIo = new Bus("memory", MEMORY_LIMIT, trace);
     const { kernel, apic } = engine;
     const fabric = this.#fabric = buildFabric({ mode, shape, clock, ports, memoryIo, kernel, apic });
-    engine.connect({ ports, memoryIo, fabric, clock });
+    const memory = viewGuestRam(ram);
+    engine.connect({ ports, memoryIo, fabric, clock, memory });
     this.board = new PcBoard({
       shape,
       clock,
-      memory: viewGuestRam(ram),
+      memory,
       commandLine,
       ports,
       memoryIo,

@@ -108,6 +108,7 @@ export class Cpu {
     this.gpr = new BigUint64Array(buffer, CPU.GPR, 16);
     this.debug = new DebugUnit(this);
     this.paging = new Paging(this);
+    this.u64[CPU.WRAP >> 3] = 1n << 32n;
   }
 
   // ---- cells ------------------------------------------------------------------------------------------------------

@@ -114,7 +114,7 @@ kvmTest(
   async () => {
     await withGuests(async (directory) => {
       for (const guest of ["idle", "spin"]) {
-        const late = await hvm("hvm", ["run", "--kernel", guest, "--timeout", "1"], { cwd: directory });
+        const late = await hvm("hvm", ["run", "--kernel", guest, "--timeout", "4"], { cwd: directory });
         assert.equal(late.out, `${guest}\n`);
         assert.equal(late.status, 124);
         for (const [signal, status] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {

@@ -119,7 +119,8 @@ export function writeRecord(view: DataView, insn: Insn, { at, rip, place, handle
     at + RECORD.BASE,
     insn.base === NO_REGISTER ? CPU.ZERO : insn.base === BASE_RIP ? CPU.RIP_BASE : CPU.GPR + insn.base * 8,
   );
-  view.setUint8(at + RECORD.INDEX, insn.index === NO_REGISTER ? CPU.ZERO : CPU.GPR + insn.index * 8);
+  const none = disp > 0x7fffffff ? CPU.WRAP : CPU.ZERO;
+  view.setUint8(at + RECORD.INDEX, insn.index === NO_REGISTER ? none : CPU.GPR + insn.index * 8);
   view.setUint8(at + RECORD.SCALE, insn.scale | insn.addressSize << 2);
   view.setUint8(at + RECORD.SEGMENT, insn.segment);
   view.setInt32(at + RECORD.DISP, disp, true);
@@ -144,10 +145,10 @@ export function writeRecord(view: DataView, insn: Insn, { at, rip, place, handle
       view.setInt32(at + RECORD.IMM + 4, insn.dispHi, true);
     }
     if (source === SOURCE.J) {
-      // A link takes the immediate's place, the target the displacement's.
-      view.setInt32(at + RECORD.DISP, rip + insn.length + insn.imm, true);
-      view.setInt32(at + RECORD.IMM, 0, true);
-      view.setInt32(at + RECORD.IMM + 4, 0, true);
+      const target = rip + insn.length + insn.imm;
+      view.setInt32(at + RECORD.DISP, target, true);
+      view.setInt32(at + RECORD.DISP + 4, Math.floor(target / 2 ** 32), true);
+      view.setInt32(at + RECORD.LINK, 0, true);
     }
   }
   view.setUint8(at + RECORD.FLAGS, flags);

@@ -153,6 +153,15 @@ export class SoftProcessor {
     return this.blocks.implements(this.cpu.insn) ? "known" : "unknown";
   }
 
+  /** RAM was written by somebody else, between runs or on the processor's own thread. */
+  memoryWritten(offset: number, length: number): void {
+    for (let at = offset; at < offset + length;) {
+      const inPage = Math.min(PAGE - at % PAGE, offset + length - at);
+      this.blocks.written(at, inPage);
+      at += inPage;
+    }
+  }
+
   /** Delivers an external interrupt. False when that ends in a triple fault. */
   interrupt(vector: number): boolean {
     return this.#deliver(vector, "external");

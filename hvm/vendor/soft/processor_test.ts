@@ -185,3 +185,15 @@ Deno.test("a fault that cannot be delivered shuts the processor down [SDM] vol. 
   rig.cpu.setCell32(CPU.IDT + 8, 0);
   assert.equal(rig.run(hex("0f 0b")), RUN_EXIT.SHUTDOWN);
 });
+
+Deno.test("code that a device writes is decoded anew [SDM] vol. 3A, 12.6", () => {
+  const rig = new SoftRig();
+  // mov eax, 1
+  rig.run([0xb8, 1, 0, 0, 0]);
+  assert.equal(rig.cpu.gpr[0], 1n);
+  rig.ram[RIG.CODE + 1] = 2;
+  rig.processor.memoryWritten(RIG.CODE + 1, 1);
+  rig.cpu.rip = BigInt(RIG.CODE);
+  rig.processor.run(rig.cpu.i64[CPU.RETIRED >> 3]! + 10n);
+  assert.equal(rig.cpu.gpr[0], 2n);
+});

@@ -55,8 +55,7 @@ function goTo(s: Sem, frame: BranchFrame, rip: I64): void {
 
 /** The target in the record. */
 function directTarget(s: Sem): I64 {
-  const relative = s.m.state.load("i64.load32_s", s.p, RECORD.DISP) as I64;
-  return s.f.let(cutRip(s, s.cell64(CPU.RIP_BASE).add(relative)));
+  return s.f.let(cutRip(s, s.cell64(CPU.RIP_BASE).add(s.m.state.load64(s.p, RECORD.DISP))));
 }
 
 /** #GP(0) at the branch for a target beyond the code segment's limit, or that is not canonical. Before anything changes. */

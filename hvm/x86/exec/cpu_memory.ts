@@ -25,8 +25,10 @@ export const CPU = {
   FLAG_AUX: 0x0a0,
   /** i32: EFLAGS without CF, PF, AF, ZF, SF, OF (they read as 0 here); bit 1 is 1. */
   EFLAGS: 0x0a4,
-  /** Eight u64: bases of ES, CS, SS, DS, FS, GS; 0; 0. */
+  /** Seven u64: bases of ES, CS, SS, DS, FS, GS; 0. */
   SEG_BASE: 0x0a8,
+  /** u64, always 2 ** 32: the index of addresses whose displacement from RIP_BASE is beyond 31 bits. */
+  WRAP: 0x0e0,
   /** Eight u32: limits in bytes. */
   SEG_LIMIT: 0x0e8,
   /** Eight u32: attributes as {@linkcode ATTR}. */
@@ -184,10 +186,10 @@ export const RECORD = {
   SEGMENT: 11,
   /** i32: displacement; with RIP as base, that of the next instruction from RIP_BASE is included. */
   DISP: 12,
-  /** i64: the immediate, sign-extended as the instruction does; or a branch target as an offset from RIP_BASE; or an absolute address. */
+  /** i64: the immediate, sign-extended as the instruction does; or an absolute address. */
   IMM: 16,
-  /** u32 of a direct branch: record of its target, 0 when not known. Its target is DISP, an offset from RIP_BASE. */
-  LINK: 16,
+  /** Of a direct branch: i64 at DISP: its target as an offset from RIP_BASE; and u32: record of it, 0 when not known. */
+  LINK: 20,
   /** i32: this instruction's address less RIP_BASE. */
   RIP: 24,
   /** u8: place in the block, the first is 0. */
