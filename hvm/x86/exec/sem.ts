@@ -541,17 +541,13 @@ export class Sem {
 
   /**
    * Ends the block here and starts this very instruction again after events were looked at: for repeated instructions that
-   * have done a part of their work and left their registers so.
+   * have done a part of their work and left their registers so. That part counts as `weight` instructions, or a run of
+   * them would not end.
    */
-  again(): void {
+  again(weight: I64): void {
     this.setCell64(CPU.RIP, this.ownRip());
-    this.f.put(
-      this.m.state.store64(
-        i32(0),
-        this.cell64(CPU.RETIRED).add(this.m.state.load8(this.p, RECORD.PLACE).toI64U()),
-        CPU.RETIRED,
-      ),
-    );
+    const done = this.m.state.load8(this.p, RECORD.PLACE).toI64U().add(weight);
+    this.setCell64(CPU.RETIRED, this.cell64(CPU.RETIRED).add(done));
     this.#leave();
   }
 

@@ -59,10 +59,16 @@ const pusha: Semantic = {
     const { osize, stack } = s.form;
     const top = pointer(s);
     const lowest = s.f.let(s.cut(top.sub(BigInt(osize * 8)), stack));
-    s.probe(linearAt(s, lowest, osize * 8, true), osize * 8, true);
-    for (let n = 0; n < 8; n++) {
-      s.store(osize, linearAt(s, top.sub(BigInt(osize * (n + 1))), osize, true), s.gpr(n, osize));
-    }
+    const places = Array.from(
+      { length: 8 },
+      (_, n) => linearAt(s, top.sub(BigInt(osize * (n + 1))), osize, true),
+    );
+    // In one page only the first can fault; in two, all are looked at, in their order, before any is written.
+    const end = places[0]!.add(BigInt(osize - 1));
+    s.f.if(end.xor(places[7]!).shrU(12n).ne(0n), () => {
+      for (const place of places) s.probe(place, osize, true);
+    });
+    places.forEach((place, n) => s.store(osize, place, s.gpr(n, osize)));
     s.setGpr(GPR.RSP, stack, lowest);
   },
 };

@@ -8,11 +8,13 @@
 
 import { GPR, RFLAGS } from "../state.ts";
 import { subCarries } from "./alu.ts";
-import { ATTR, CPU, RECORD, TLB } from "./cpu_memory.ts";
+import { ATTR, CPU, MODE, RECORD, TLB } from "./cpu_memory.ts";
 import { type I32, i32, type I64, i64, select, type Sem, type Semantic, type Semantics } from "./sem.ts";
 
-/** Units done in one turn before events are looked at. */
+/** Units done in one turn before events are looked at; bytes moved at once count less. */
 const TURN = 4096;
+/** Instructions that last about as long as a turn. */
+const TURN_WEIGHT = 512n;
 const ES = 0;
 const PAGE = 4096n;
 
@@ -64,7 +66,11 @@ function checkFlat(s: Sem, segment: I32): void {
 }
 
 function at(s: Sem, strings: Strings, register: number): I64 {
-  const { asize, code64, sourceBase, targetBase } = strings;
+  const { asize, code64, sourceBase, targetBase, width } = strings;
+  // Where a unit lies across the end of 64 KiB, the limit decides.
+  if (!code64 && asize === 2 && width > 1) {
+    s.f.if(s.gpr(register, asize).gtU(BigInt(0x10000 - width)), () => s.system());
+  }
   const base = register === GPR.RSI ? sourceBase : targetBase;
   const linear = s.gpr(register, asize).add(base);
   return s.f.let(code64 ? linear : s.cut(linear, 4));
@@ -80,18 +86,22 @@ function repeat(s: Sem, unit: () => void, stop?: () => I32, bulk?: (left: I64) =
   if (s.form.rep === 0) return unit();
   const { asize } = s.form;
   const turns = f.local("i32");
-  f.set(turns, i32(TURN));
+  // A single step is one unit. [SDM] vol. 3B, 19.3.1.4
+  const stepping = f.let(s.cell32(CPU.MODE).and(MODE.STEP));
+  f.set(turns, select(stepping, i32(1), i32(TURN)));
   f.block((done) => {
     f.loop((next) => {
       const left = s.gpr(GPR.RCX, asize);
       f.brIf(done, left.eqz());
       if (bulk !== undefined) {
-        const moved = f.let(bulk(left));
-        f.if(moved.ne(0n), () => {
-          s.setGpr(GPR.RCX, asize, left.sub(moved));
-          f.set(turns, turns.value.sub(64));
-          f.brIf(next, turns.value.gtS(0));
-          s.again();
+        f.if(stepping.eqz(), () => {
+          const moved = f.let(bulk(left));
+          f.if(moved.ne(0n), () => {
+            s.setGpr(GPR.RCX, asize, left.sub(moved));
+            f.set(turns, turns.value.sub(64));
+            f.brIf(next, turns.value.gtS(0));
+            s.again(i64(TURN_WEIGHT));
+          });
         });
       }
       unit();
@@ -100,7 +110,7 @@ function repeat(s: Sem, unit: () => void, stop?: () => I32, bulk?: (left: I64) =
       f.set(turns, turns.value.sub(1));
       f.brIf(next, turns.value);
       f.brIf(done, left.eq(1n));
-      s.again();
+      s.again(select(stepping, i64(1n), i64(TURN_WEIGHT)));
     });
   });
 }
@@ -116,10 +126,14 @@ function hostOf(s: Sem, linear: I64, field: number): { hit: I32; host: I64 } {
   };
 }
 
-/** Units up to the end of the page of `linear`, at most `left`. */
-function unitsInPage(s: Sem, linear: I64, left: I64, width: number): I64 {
-  const room = s.f.let(i64(PAGE).sub(linear.and(PAGE - 1n)).shrU(BigInt(31 - Math.clz32(width))));
-  return s.f.let(select(room.ltU(left), room, left));
+/** Units up to the end of the page of `linear`, and before the register wraps, at most `left`. */
+function unitsInPage(s: Sem, { asize, width }: Strings, register: number, linear: I64, left: I64): I64 {
+  const shift = BigInt(31 - Math.clz32(width));
+  const least = (a: I64, b: I64) => s.f.let(select(a.ltU(b), a, b));
+  const inPage = least(s.f.let(i64(PAGE).sub(linear.and(PAGE - 1n)).shrU(shift)), left);
+  if (asize === 8) return inPage;
+  const room = s.f.let(i64(1n << BigInt(8 * asize)).sub(s.gpr(register, asize)).shrU(shift));
+  return least(room, inPage);
 }
 
 function address(s: Sem, host: I64): I64 | I32 {
@@ -141,7 +155,8 @@ const movs: Semantic = {
     repeat(s, unit, undefined, (left) => {
       const from = at(s, strings, GPR.RSI);
       const to = at(s, strings, GPR.RDI);
-      const units = unitsInPage(s, to, unitsInPage(s, from, left, width), width);
+      const most = unitsInPage(s, strings, GPR.RSI, from, left);
+      const units = unitsInPage(s, strings, GPR.RDI, to, most);
       const bytes = f.let(units.mul(BigInt(width)));
       const source = hostOf(s, from, TLB.READ);
       const target = hostOf(s, to, TLB.WRITE);
@@ -178,7 +193,7 @@ const stos: Semantic = {
     };
     repeat(s, unit, undefined, (left) => {
       const to = at(s, strings, GPR.RDI);
-      const units = unitsInPage(s, to, left, width);
+      const units = unitsInPage(s, strings, GPR.RDI, to, left);
       const target = hostOf(s, to, TLB.WRITE);
       const moved = f.local("i64");
       f.set(moved, i64(0n));

@@ -9,26 +9,31 @@ import { type Cpu, SEGMENT, type SystemOp, type SystemOps } from "../cpu.ts";
 import { type Insn, isRepeated, PREFIX } from "../insn.ts";
 import { getGpr, linearOf, setGpr } from "../operands.ts";
 import { GPR, RFLAGS } from "../state.ts";
-import { CPU } from "./cpu_memory.ts";
+import { CPU, MODE } from "./cpu_memory.ts";
 
 /** Units done in one turn before events are looked at. */
 const TURN = 4096;
+/** Instructions that last about as long as a turn: that many are counted, or runs would not end. */
+const TURN_WEIGHT = 512n;
 const ARITHMETIC = RFLAGS.CF | RFLAGS.PF | RFLAGS.AF | RFLAGS.ZF | RFLAGS.SF | RFLAGS.OF;
 
 /** Does `unit` once, or as often as rCX says; a unit that returns true is the last. */
 export function repeatUnits(cpu: Cpu, insn: Insn, unit: () => boolean | void): void {
   const { addressSize } = insn;
   if (!isRepeated(insn)) return void unit();
+  // A single step is one unit. [SDM] vol. 3B, 19.3.1.4
+  const stepping = (cpu.cell32(CPU.MODE) & MODE.STEP) !== 0;
   for (let turn = 0;; turn++) {
     const left = getGpr(cpu, GPR.RCX, addressSize);
     if (left === 0n) return;
-    if (turn === TURN) {
+    if (turn === (stepping ? 1 : TURN)) {
       cpu.nextRip = cpu.rip;
+      if (!stepping) cpu.i64[CPU.RETIRED >> 3]! += TURN_WEIGHT;
       return;
     }
     const last = unit() === true;
     setGpr(cpu, GPR.RCX, addressSize, left - 1n);
-    if (last) return;
+    if (last || left === 1n) return;
   }
 }
 
