@@ -163,7 +163,7 @@ export function switchTask(cpu: Cpu, selector: number, { cause, returnTo, ext = 
   cpu.setCell64(CPU.DR + 56, cpu.cell64(CPU.DR + 56) & ~0x155n);
   cpu.debug.refresh();
   try {
-    inNewTask(() => loadTaskSegments(cpu, next, layout));
+    inNewTask(() => loadTaskSegments(cpu, next));
   } finally {
     cpu.updateMode();
   }
@@ -217,18 +217,18 @@ function saveTask(cpu: Cpu, base: bigint, layout: Layout, ip: bigint, flags: num
   for (let i = 0; i < layout.segmentCount; i++) write(layout.segments + i * unit, BigInt(cpu.selector(i)), 2);
 }
 
-/** LDT first, then the segments: all selectors are there before any descriptor is looked at. */
-function loadTaskSegments(cpu: Cpu, { segments, ldt }: TaskState, layout: Layout): void {
-  for (let seg = 0; seg < 6; seg++) installNull(cpu, seg, segments[seg] ?? 0);
-  loadLdt(cpu, ldt, VECTOR.TS);
-  if (cpu.virtual8086) {
-    cpu.setCell32(CPU.CPL, 3);
-    for (let seg = 0; seg < layout.segmentCount; seg++) installReal(cpu, seg, segments[seg]!);
-    return;
-  }
+/** LDT first, then the segments: all selectors and the level are there before any descriptor is looked at. */
+function loadTaskSegments(cpu: Cpu, { segments, ldt }: TaskState): void {
   const cs = segments[SEGMENT.CS]!;
+  const v86 = cpu.virtual8086;
+  cpu.setCell32(CPU.CPL, v86 ? 3 : cs & 3);
+  for (let seg = 0; seg < 6; seg++) {
+    if (v86) installReal(cpu, seg, segments[seg]!);
+    else installNull(cpu, seg, segments[seg] ?? 0);
+  }
+  loadLdt(cpu, ldt, VECTOR.TS);
+  if (v86) return;
   const code = selectorCode(cs);
-  cpu.setCell32(CPU.CPL, cs & 3);
   if (isNull(cs)) throw cpu.fault(VECTOR.TS, code);
   const target = readDescriptor(cpu, cs, VECTOR.TS);
   const dpl = dplOf(target);
