@@ -89,6 +89,10 @@ export class Cpu {
   /** Where execution goes on after it: past it, unless the instruction changes this. */
   nextRip = 0n;
   readonly #fault = new GuestFault();
+  /** What entries of the jump cache depend on beside MODE. */
+  #user = false;
+  #codeBase = 0;
+  #codeLimit = 0;
   /** Blocks have one instruction, whatever the flags say; call {@linkcode Cpu.updateMode} after a change. */
   single = false;
   /** Extended state that XSAVE moves and nothing else here knows; a processor of hvm's own has none. */
@@ -135,6 +139,11 @@ export class Cpu {
 
   set rip(value: bigint) {
     this.u64[CPU.RIP >> 3] = value;
+  }
+
+  /** RIP as code that is not 64-bit has it: a block may run past 4 GiB, where it goes on at 0. */
+  cutRip(): void {
+    this.u32[(CPU.RIP >> 2) + 1] = 0;
   }
 
   get cpl(): number {
@@ -296,8 +305,18 @@ export class Cpu {
       this.newGeneration();
     }
     const supervisorMayTouchUser = (cr4 & CR4.SMAP) === 0 || (eflags & RFLAGS.AC) !== 0;
-    const table = this.cpl === 3 ? 2 : supervisorMayTouchUser ? 1 : 0;
+    const user = this.cpl === 3;
+    const table = user ? 2 : supervisorMayTouchUser ? 1 : 0;
     this.setCell32(CPU.TLB_BASE, PLACE.TLB + table * TLB.ENTRIES * TLB.ENTRY_BYTES);
+    // What the other level could fetch, and where RIP led in another segment, says nothing now.
+    const codeBase = long ? 0 : this.u32[(CPU.SEG_BASE >> 2) + 2 * SEGMENT.CS]!;
+    const codeLimit = long ? 0 : this.segLimit(SEGMENT.CS);
+    if (user !== this.#user || codeBase !== this.#codeBase || codeLimit !== this.#codeLimit) {
+      this.#user = user;
+      this.#codeBase = codeBase;
+      this.#codeLimit = codeLimit;
+      this.newGeneration();
+    }
   }
 
   /** Empties the jump cache: no RIP is all ones, and no entry serves again. */

@@ -93,9 +93,10 @@ export class Blocks {
   /** The record of the block at CPU.RIP, made if need be; it is put into the jump cache. Throws a GuestFault. */
   enter(): number {
     const cpu = this.#cpu;
-    const { rip } = cpu;
     const mode = cpu.cell32(CPU.MODE);
     const code64 = (mode & MODE.CODE) === MODE.CODE64;
+    if (!code64) cpu.cutRip();
+    const { rip } = cpu;
     if (!code64 && rip > BigInt(cpu.segLimit(SEGMENT.CS))) throw cpu.fault(VECTOR.GP, 0);
     const linear = code64 ? rip : BigInt.asUintN(32, rip + cpu.segBase(SEGMENT.CS));
     let offset = cpu.paging.fetchOffset(linear);
@@ -195,7 +196,7 @@ export class Blocks {
     const page = Math.floor(offset / PAGE);
     const inPage = offset - page * PAGE;
     // The same code at another linear address has other breakpoints.
-    const place = (breaks === undefined ? 0 : PAGE) + inPage;
+    const place = (breaks === undefined ? 0 : PAGE) + (this.#mayWrap(mode) ? 2 * PAGE : 0) + inPage;
     const key = place * Blocks.KEY_MODES + (mode & Blocks.KEY_MODES - 1);
     const found = this.#pages.get(page)?.get(key);
     if (found !== undefined) return found.record;
@@ -249,6 +250,7 @@ export class Blocks {
         );
       }
     }, () => breaks?.has(Number(linear & 0xfffn)) === true);
+    if (bits === 16) this.#unlink(block.record);
     // Writes to either page must be seen: whoever writes there takes the slow way, which forgets the block.
     const key = -1 - block.record;
     const crossing = crossingKey(offset, mode);
@@ -271,6 +273,12 @@ export class Blocks {
       if (second >= 0) this.#crossing.set(crossing, { record: block.record, second });
     }
     return block.record;
+  }
+
+  /** A branch in two pages is found by its address alone. */
+  #unlink(record: number): void {
+    const flags = this.#view.getUint8(record + RECORD.FLAGS);
+    this.#view.setUint8(record + RECORD.FLAGS, flags & ~RECORD_FLAG.SAME_PAGE);
   }
 
   /** Decodes until the block ends. */
@@ -296,7 +304,7 @@ export class Blocks {
         this.#view.setInt32(place.at + RECORD.IMM, choice.vector, true);
         this.#view.setInt32(place.at + RECORD.DISP, choice.code, true);
       }
-      this.#markSamePage(place.at, at);
+      this.#markSamePage(place.at, at, mode);
       closed = choice.last;
       at += insn.length;
       count++;
@@ -315,13 +323,25 @@ export class Blocks {
   }
 
   /** Whether a direct branch stays in the page of the block that is being built at CPU.RIP. */
-  #markSamePage(record: number, at: number): void {
+  #markSamePage(record: number, at: number, mode: number): void {
     if (CLASSES[isa().classOf[this.#insn.row]!] !== "branch" && !this.#isDirectCall()) return;
+    const { operandSize, length, imm } = this.#insn;
+    if (operandSize === 2 && ((mode & MODE.CODE) !== MODE.CODE16 || this.#mayWrap(mode))) return;
     const { rip } = this.#cpu;
-    const target = rip + BigInt(at + this.#insn.length + this.#insn.imm);
-    if (rip >> 12n !== target >> 12n) return;
+    const from = (mode & MODE.CODE) === MODE.CODE64 ? rip : rip + this.#cpu.segBase(SEGMENT.CS);
+    if (from >> 12n !== from + BigInt(at + length + imm) >> 12n) return;
     const flags = this.#view.getUint8(record + RECORD.FLAGS);
     this.#view.setUint8(record + RECORD.FLAGS, flags | RECORD_FLAG.SAME_PAGE);
+  }
+
+  /**
+   * Whether a branch of 16-bit code may wrap within a page: near the ends of a segment, and where its base is within a page,
+   * so that the same code may be anywhere in another. Such blocks are apart, and have no links.
+   */
+  #mayWrap(mode: number): boolean {
+    if ((mode & MODE.CODE) !== MODE.CODE16) return false;
+    const { rip } = this.#cpu;
+    return rip < 0x1000n || rip >= 0xf000n || (this.#cpu.segBase(SEGMENT.CS) & 0xfffn) !== 0n;
   }
 
   #isDirectCall(): boolean {

@@ -115,6 +115,7 @@ export class SoftProcessor {
       try {
         if (stepping) cpu.debug.beforeStep();
         this.#run();
+        if ((cpu.cell32(CPU.MODE) & MODE.CODE) !== MODE.CODE64) cpu.cutRip();
         if (stepping || cpu.debug.data.met) this.#afterStep(stepping && trap);
       } catch (error) {
         if (!(error instanceof GuestFault)) throw error;
@@ -199,10 +200,16 @@ export class SoftProcessor {
     this.#at = 0;
     if (vector >= BREAK_FAULT.EXECUTE) return this.#broken(vector);
     if (cpu.debug.stepwise || cpu.debug.data.met) cpu.debug.faulted();
+    this.#countDelivery();
     const alive = raise(cpu, vector, code);
     if (!alive) cpu.setCell32(CPU.EXIT, RUN_EXIT.SHUTDOWN);
     else if (cpu.debug.stopped) cpu.setCell32(CPU.EXIT, RUN_EXIT.DEBUG);
     return alive;
+  }
+
+  /** The delivery of a fault counts as an instruction: a handler that cannot be fetched faults for ever, and runs must end. */
+  #countDelivery(): void {
+    this.cpu.i64[CPU.RETIRED >> 3]! += 1n;
   }
 
   /** A breakpoint is at the instruction that is next, or it is about to access data that has one. */
@@ -214,6 +221,7 @@ export class SoftProcessor {
       const bits = debug.atBreak();
       if (bits !== 0n) {
         if (debug.stepwise) debug.faulted();
+        this.#countDelivery();
         if (!this.#debugException(bits)) return false;
       }
       if (debug.stopped) cpu.setCell32(CPU.EXIT, RUN_EXIT.DEBUG);
