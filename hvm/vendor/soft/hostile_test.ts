@@ -2,7 +2,7 @@
  * A guest that does anything, in every mode, with tables that are anything: the engine answers with no more than a run
  * that ends, in time.
  *
- * Each run takes another seed and prints it; `HVM_FUZZ_SEED=n` repeats one, `HVM_FUZZ_INSTRUCTIONS=n` makes it longer.
+ * The seed is printed; `HVM_FUZZ_SEED=n` takes another one, `HVM_FUZZ_INSTRUCTIONS=n` makes the run longer.
  */
 
 import assert from "node:assert/strict";
@@ -41,7 +41,7 @@ async function hostile(seed: number, instructions: number): Promise<Answer> {
 }
 
 Deno.test("a hostile guest ends no run but by HLT, shutdown or the limit, and touches nothing but RAM", async () => {
-  const seed = Number(Deno.env.get("HVM_FUZZ_SEED") ?? crypto.getRandomValues(new Uint32Array(1))[0]);
+  const seed = Number(Deno.env.get("HVM_FUZZ_SEED") ?? 1);
   const instructions = Number(Deno.env.get("HVM_FUZZ_INSTRUCTIONS") ?? INSTRUCTIONS);
   console.log(`HVM_FUZZ_SEED=${seed}`);
   const answer = await hostile(seed, instructions);
