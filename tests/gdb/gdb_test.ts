@@ -182,9 +182,7 @@ const STORIES: readonly [string, (session: Session) => Promise<void>, string?][]
 
 for (const [what, story, quirk] of STORIES) {
   Deno.test(`a debugger of a guest on the soft engine ${what}`, () => debugging({ engine: "soft" }, story));
-  const missing = story === theEnd
-    ? undefined
-    : breakpointsMissing("hardware") ?? (story === watch ? breakpointsMissing("data") : undefined);
+  const missing = story === theEnd ? undefined : breakpointsMissing("hardware");
   const options = { missing, ...(quirk === undefined ? {} : { quirk }) };
   const onKvm = () => debugging({ engine: "kvm" }, story, HARDWARE);
   kvmTest(`a debugger of a guest on KVM ${what}`, options, onKvm);
