@@ -38,7 +38,7 @@ CE              | into            |     | r:o                 | far i64
 CF              | iret/iretd/iretq |    | w:oszapcditnlxvr    | far iopl
 F1              | int1            |     |                     | far
 0F 05           | syscall         |     |                     | far @SYSCALL
-0F 07           | sysret/sysret/sysretq | | w:oszapcditnlx    | far cpl0 @SYSCALL
+0F 07           | sysret/sysret/sysretq | | w:oszapcditnlx    | far @SYSCALL
 0F 34           | sysenter        |     | 0:i                 | far pm @SEP
 0F 35           | sysexit/sysexit/sysexitq | |                | far cpl0 @SEP
 `;
@@ -62,8 +62,9 @@ FB              | sti             |     | w:i                 | system iopl end
 0F 01 /7        | invlpg Mb       | -   |                     | system cpl0 end
 NP 0F 01 C8     | monitor         |     |                     | system cpl0 @MONITOR
 NP 0F 01 C9     | mwait           |     |                     | system cpl0 end @MONITOR
-NP 0F 01 CA     | clac            |     | 0:x                 | system cpl0 @SMAP
-NP 0F 01 CB     | stac            |     | 1:x                 | system cpl0 @SMAP
+// #UD, not #GP, above level 0. [SDM] CLAC, STAC
+NP 0F 01 CA     | clac            |     | 0:x                 | system @SMAP
+NP 0F 01 CB     | stac            |     | 1:x                 | system @SMAP
 NP 0F 01 D0     | xgetbv          |     |                     | system @XSAVE
 NP 0F 01 D1     | xsetbv          |     |                     | system cpl0 end @XSAVE
 NP 0F 01 D5     | xend            |     |                     | system @RTM

@@ -8,11 +8,11 @@
 import { type Cpu, GuestFault, SEGMENT, type SystemOp, type SystemOps } from "../cpu.ts";
 import { type Insn, OPERAND, operandKind } from "../insn.ts";
 import { deliver, type EventSource } from "../interrupt.ts";
-import { cut, memoryAddress, readMemoryPart } from "../operands.ts";
+import { cut, readMemoryPart } from "../operands.ts";
 import { checkCode, isCode, isNull, markAccessed, readDescriptor } from "../seg.ts";
 import { GPR, RFLAGS } from "../state.ts";
 import { LateFault } from "../task.ts";
-import { checkReal, checkTarget, goCode, goReal, perhapsInNewTask, writeStack } from "./far_common.ts";
+import { checkReal, goCode, goReal, perhapsInNewTask, targetIn, writeStack } from "./far_common.ts";
 import { FAST_CALLS } from "./far_fast.ts";
 import { throughSystem } from "./far_gate.ts";
 import { iret, retf } from "./far_return.ts";
@@ -40,8 +40,7 @@ const jmpf: SystemOp = (cpu, insn) => {
   const target = readDescriptor(cpu, selector);
   if (!isCode(target)) return throughSystem(cpu, target);
   checkCode(cpu, target, { rpl: selector & 3 });
-  checkTarget(cpu, offset, target);
-  goCode(cpu, target, offset, cpu.cpl);
+  goCode(cpu, target, targetIn(cpu, target, offset), cpu.cpl);
 };
 
 const callf: SystemOp = (cpu, insn) => {
@@ -57,11 +56,11 @@ const callf: SystemOp = (cpu, insn) => {
   const target = readDescriptor(cpu, selector);
   if (!isCode(target)) return throughSystem(cpu, target, back);
   checkCode(cpu, target, { rpl: selector & 3 });
-  checkTarget(cpu, offset, target);
-  const pointer = writeStack(cpu, unit, back);
+  const rip = targetIn(cpu, target, offset);
+  const pointer = writeStack(cpu, unit, back, target);
   markAccessed(cpu, target);
   cpu.gpr[GPR.RSP] = pointer;
-  goCode(cpu, target, offset, cpu.cpl);
+  goCode(cpu, target, rip, cpu.cpl);
 };
 
 /** Delivers an interrupt that returns behind the instruction. */
@@ -85,11 +84,10 @@ const into: SystemOp = (cpu) => {
 const bound: SystemOp = (cpu, insn) => {
   const bytes = insn.operandSize;
   const signed = (value: bigint) => BigInt.asIntN(bytes * 8, value);
-  memoryAddress(cpu, insn, 2 * bytes, false);
-  const low = signed(readMemoryPart(cpu, insn, 0, bytes));
-  const high = signed(readMemoryPart(cpu, insn, bytes, bytes));
   const index = signed(cpu.gpr[insn.reg]!);
-  if (index < low || index > high) throw cpu.fault(VECTOR.BR);
+  // The upper bound is looked at where the lower one is kept.
+  if (index < signed(readMemoryPart(cpu, insn, 0, bytes))) throw cpu.fault(VECTOR.BR);
+  if (index > signed(readMemoryPart(cpu, insn, bytes, bytes))) throw cpu.fault(VECTOR.BR);
 };
 
 /** By key. */

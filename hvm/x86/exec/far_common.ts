@@ -16,10 +16,17 @@ import { LateFault } from "../task.ts";
 import { ATTR, CPU } from "./cpu_memory.ts";
 import { VECTOR } from "./sem.ts";
 
-/** #GP(0) unless an instruction may lie there. */
-export function checkTarget(cpu: Cpu, rip: bigint, { attr, limit }: Descriptor): void {
-  const long = cpu.longMode && (attr & ATTR.LONG) !== 0;
-  if (long ? !Paging.canonical(rip) : rip > BigInt(limit)) throw cpu.fault(VECTOR.GP, 0);
+/** Whether a code segment is one of 64-bit code. */
+export function isLongCode(cpu: Cpu, { attr }: Descriptor): boolean {
+  return cpu.longMode && (attr & ATTR.LONG) !== 0;
+}
+
+/** The address an offset is in a code segment: 32 bits of it outside of 64-bit code. #GP(0) where no instruction may lie. */
+export function targetIn(cpu: Cpu, target: Descriptor, offset: bigint): bigint {
+  const long = isLongCode(cpu, target);
+  const rip = long ? offset : cut(offset, 4);
+  if (long ? !Paging.canonical(rip) : rip > BigInt(target.limit)) throw cpu.fault(VECTOR.GP, 0);
+  return rip;
 }
 
 /** #GP(0) unless an offset is within CS, whose limit stays in real-address and virtual-8086 mode. */
@@ -43,11 +50,13 @@ export function goCode(cpu: Cpu, target: Descriptor, offset: bigint, cpl: number
 }
 
 /**
- * Puts values on the present stack, the first one uppermost.
+ * Puts values on the present stack, the first one uppermost. It is the `target`'s idea of it, RSP in 64-bit code.
  * @returns what rSP becomes; it is not changed.
  */
-export function writeStack(cpu: Cpu, unit: number, values: readonly bigint[]): bigint {
-  return writeFrame(cpu, presentStack(cpu), unit, values);
+export function writeStack(cpu: Cpu, unit: number, values: readonly bigint[], target?: Descriptor): bigint {
+  const stack = presentStack(cpu);
+  const long = target === undefined ? stack.long : isLongCode(cpu, target);
+  return writeFrame(cpu, { ...stack, long }, unit, values);
 }
 
 /** A value of the present stack, so many bytes above rSP. */

@@ -50,6 +50,7 @@ const syscall: SystemOp = (cpu) => {
 
 const sysret: SystemOp = (cpu, insn) => {
   if ((cpu.efer & EFER.SCE) === 0 || !cpu.code64) throw cpu.fault(VECTOR.UD);
+  if (cpu.cpl !== 0) throw cpu.fault(VECTOR.GP, 0);
   const long = insn.operandSize === 8;
   const target = cpu.gpr[GPR.RCX]!;
   if (long && !Paging.canonical(target)) throw cpu.fault(VECTOR.GP, 0);

@@ -26,7 +26,7 @@ import {
 import { GPR } from "../state.ts";
 import { innerStack, longStack, switchTask } from "../task.ts";
 import { ATTR, CPU } from "./cpu_memory.ts";
-import { checkTarget, goCode, perhapsInNewTask, readStack, writeStack } from "./far_common.ts";
+import { goCode, perhapsInNewTask, readStack, targetIn, writeStack } from "./far_common.ts";
 import { VECTOR } from "./sem.ts";
 
 interface CallGate {
@@ -42,10 +42,10 @@ export function throughSystem(cpu: Cpu, target: Descriptor, back?: readonly bigi
   if (isTask(type)) return toTask(cpu, target, back === undefined ? "jump" : "call");
   const gate = readCallGate(cpu, target, type);
   const code = gateTarget(cpu, gate, { jump: back === undefined });
-  checkTarget(cpu, gate.offset, code);
+  targetIn(cpu, code, gate.offset);
   if (back === undefined) return goCode(cpu, code, gate.offset, cpu.cpl);
   if (!isConforming(code) && dplOf(code) < cpu.cpl) return callInner(cpu, code, gate, back);
-  const pointer = writeStack(cpu, gate.unit, back);
+  const pointer = writeStack(cpu, gate.unit, back, code);
   markAccessed(cpu, code);
   cpu.gpr[GPR.RSP] = pointer;
   goCode(cpu, code, gate.offset, cpu.cpl);

@@ -29,7 +29,7 @@ import {
 import { CR4, GPR, RFLAGS } from "../state.ts";
 import { switchTask } from "../task.ts";
 import { ATTR, CPU } from "./cpu_memory.ts";
-import { checkReal, checkTarget, goCode, goReal, perhapsInNewTask, readStack } from "./far_common.ts";
+import { checkReal, goCode, goReal, perhapsInNewTask, readStack, targetIn } from "./far_common.ts";
 import { VECTOR } from "./sem.ts";
 
 /** CF, PF, AF, ZF, SF, TF, DF, OF, NT. */
@@ -48,17 +48,18 @@ export const retf: SystemOp = (cpu, insn) => {
     adjustStack(cpu, 2 * unit + extra);
     return goReal(cpu, selector, offset);
   }
-  const target = returnTarget(cpu, selector, offset);
+  const target = returnTarget(cpu, selector);
+  const rip = targetIn(cpu, target, offset);
   const rpl = selector & 3;
   if (rpl === cpu.cpl) {
-    markAccessed(cpu, target);
-    adjustStack(cpu, 2 * unit + extra);
-    return goCode(cpu, target, offset, rpl);
+    // The stack pointer is as wide as where control goes has it.
+    goCode(cpu, target, rip, rpl);
+    return adjustStack(cpu, 2 * unit + extra);
   }
   const above = 2 * unit + extra;
   const rsp = readStack(cpu, unit, above);
   const ss = readSelector(cpu, unit, above + unit);
-  goOuter(cpu, target, offset, { rpl, ss, rsp });
+  goOuter(cpu, target, rip, { rpl, ss, rsp });
   adjustStack(cpu, extra);
   dropInnerSegments(cpu);
 };
@@ -68,7 +69,7 @@ function readSelector(cpu: Cpu, unit: number, above: number): number {
 }
 
 /** The code segment a return names, checked. */
-function returnTarget(cpu: Cpu, selector: number, offset: bigint): Descriptor {
+function returnTarget(cpu: Cpu, selector: number): Descriptor {
   if (isNull(selector)) throw cpu.fault(VECTOR.GP, 0);
   const target = readDescriptor(cpu, selector);
   const code = selectorCode(selector);
@@ -78,7 +79,6 @@ function returnTarget(cpu: Cpu, selector: number, offset: bigint): Descriptor {
   if (isConforming(target) ? dpl > rpl : dpl !== rpl) throw cpu.fault(VECTOR.GP, code);
   checkLongCode(cpu, target);
   if ((target.attr & ATTR.PRESENT) === 0) throw cpu.fault(VECTOR.NP, code);
-  checkTarget(cpu, offset, target);
   return target;
 }
 
@@ -128,18 +128,18 @@ function iretProtected(cpu: Cpu, unit: number): void {
   if (!cpu.longMode && unit === 4 && cpu.cpl === 0 && (image & RFLAGS.VM) !== 0) {
     return iretToV86(cpu, offset, selector, image);
   }
-  const target = returnTarget(cpu, selector, offset);
+  const target = returnTarget(cpu, selector);
+  const rip = targetIn(cpu, target, offset);
   const rpl = selector & 3;
   const flags = returnFlags(cpu, image, unit);
   const outer = rpl > cpu.cpl;
   if (outer || cpu.code64) {
     const rsp = readStack(cpu, unit, 3 * unit);
-    goOuter(cpu, target, offset, { rpl, rsp, ss: readSelector(cpu, unit, 4 * unit) });
+    goOuter(cpu, target, rip, { rpl, rsp, ss: readSelector(cpu, unit, 4 * unit) });
     if (outer) dropInnerSegments(cpu);
   } else {
-    markAccessed(cpu, target);
+    goCode(cpu, target, rip, rpl);
     adjustStack(cpu, 3 * unit);
-    goCode(cpu, target, offset, rpl);
   }
   cpu.eflags = flags;
 }

@@ -8,7 +8,7 @@
 import { GPR, RFLAGS } from "../state.ts";
 import { stackAddress } from "./branch.ts";
 import { CPU, RECORD } from "./cpu_memory.ts";
-import { type I32, i32, type I64, i64, type Sem, type Semantic, type Semantics } from "./sem.ts";
+import { type I32, i32, type I64, i64, select, type Sem, type Semantic, type Semantics } from "./sem.ts";
 
 /** rSP, cut to the stack's width. */
 function pointer(s: Sem): I64 {
@@ -46,8 +46,16 @@ const pop: Semantic = {
     }
     const before = s.gpr(GPR.RSP);
     s.setGpr(GPR.RSP, stack, next);
-    const linear = s.address();
+    const linear = stack === 8 ? s.address() : undefined;
+    const offset = s.offset();
     s.setCell64(CPU.GPR + GPR.RSP * 8, before);
+    if (linear === undefined) {
+      // Segments may refuse it, and then rSP is as it was.
+      const short = s.m.state.load8(s.p, RECORD.SCALE).shrU(2).eq(2);
+      const cut = s.f.let(select(short, offset.and(0xffffn), offset.and(0xffffffffn)));
+      s.store(osize, s.segmented(s.segment(), cut, osize, true), value);
+      return s.setGpr(GPR.RSP, stack, next);
+    }
     s.store(osize, linear, value);
     s.setGpr(GPR.RSP, stack, next);
   },

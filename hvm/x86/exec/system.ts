@@ -169,6 +169,7 @@ const invpcid: SystemOp = (cpu, insn) => {
 
 function setAc(on: boolean): SystemOp {
   return (cpu) => {
+    if (cpu.cpl !== 0) throw cpu.fault(VECTOR.UD);
     const flags = cpu.cell32(CPU.EFLAGS);
     cpu.setCell32(CPU.EFLAGS, on ? flags | RFLAGS.AC : flags & ~RFLAGS.AC);
     cpu.updateMode();
